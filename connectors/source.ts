@@ -1,0 +1,99 @@
+import type { Deletion, Delta, Provenance } from '../schemas/delta.ts'
+import type { Value } from '../schemas/field-type.ts'
+import type { Version } from '../schemas/version.ts'
+
+/**
+ * The contract of a source: changes out, acknowledgements in, one resume state.
+ *
+ * Order: per key, events come in version order; `progress` comes after every event it covers.
+ */
+export interface Source {
+  /**
+   * Checks the source and makes what capture needs there (idempotent). Called before {@link events}, and by `provision`.
+   * @throws TributaryError `source-unsuitable`, `source-unreachable`, `slot-in-use`, `slot-lost`
+   */
+  prepare(): Promise<void>
+
+  /**
+   * Streams events in batches until `signal` aborts (then it ends without an error) or something breaks (then it throws).
+   * The source reads on only when the next batch is asked for, so back-pressure reaches its socket.
+   * @param state what the last durable `state` event said; null on the very first start
+   */
+  events(state: SourceState | null, signal: AbortSignal): AsyncIterable<readonly SourceEvent[]>
+
+  /** Everything up to a `progress` event's position is durable in Kafka: the source may forget it. Called in order, often. */
+  acknowledge(position: bigint): void
+
+  /**
+   * Reads the present state of entities, for changes that came without all their fields.
+   * @returns for each key that still exists, the fields asked for
+   */
+  hydrate(entity: string, keys: readonly string[], fields: readonly string[]): Promise<ReadonlyMap<string, HydratedRow>>
+
+  /** How far behind this source is, for `status`. Works without {@link events} running. */
+  status(): Promise<SourceStatus>
+
+  /** Closes every connection. Idempotent. */
+  close(): Promise<void>
+}
+
+export type HydratedRow = Readonly<Record<string, Value>>
+
+export type SourceEvent =
+  | {
+      readonly kind: 'change'
+      readonly change: Delta | Deletion
+      /** Fields missing in `after` that the source has and did not send; hydrate reads them. Empty for most changes. */
+      readonly missing: readonly string[]
+    }
+  | {
+      /** A row that cannot be encoded: goes to the capture dead letters; the source goes on. */
+      readonly kind: 'unencodable'
+      readonly entity: string
+      readonly key: string
+      readonly version: Version
+      readonly source: Provenance
+      readonly field: string
+      /** What is wrong, without the value. */
+      readonly reason: string
+    }
+  | {
+      /** Everything before this event may be acknowledged as `position` once it is durable. */
+      readonly kind: 'progress'
+      readonly position: bigint
+    }
+  | {
+      /** The resume state changed; the pipeline stores it in the positions topic, after everything before it. */
+      readonly kind: 'state'
+      readonly state: SourceState
+    }
+
+/** What a source needs to continue, kept as JSON in `<prefix>.positions` under the source's name. */
+export interface SourceState {
+  readonly epoch: number
+  /** Which database cluster this history belongs to (PostgreSQL: system identifier). */
+  readonly system: string
+  /** Entities whose snapshot is wholly on the topic, with the consistent point it was read at (decimal LSN) and its fields. */
+  readonly snapshots: Readonly<Record<string, { readonly position: string; readonly fields: readonly string[] }>>
+}
+
+/** Progress of a snapshot, told through the options of a source; rows and bytes are estimates of the source. */
+export interface SnapshotProgress {
+  readonly source: string
+  readonly entity: string
+  readonly rowsDone: number
+  readonly rowsEstimated: number
+  readonly startedAtMs: number
+  readonly done: boolean
+}
+
+export interface SourceStatus {
+  /** Whether a capture process reads from it now. */
+  readonly active: boolean
+  /** In words: `streaming`, `idle`, `missing`, `lost`, … */
+  readonly slot: string
+  /** The last acknowledged position in the source's notation; null when there is none yet. */
+  readonly position: string | null
+  /** Bytes of log that the source keeps for us. */
+  readonly lagBytes: number | null
+}

@@ -1,0 +1,179 @@
+/**
+ * What follows an error:
+ * - `retry`: the world may change (an outage, a lock); the same thing may be tried again
+ * - `dead-letter`: this record is bad, others are not
+ * - `stop`: the declaration, the environment or an invariant is broken; a person has to act
+ */
+export type Fate = 'retry' | 'dead-letter' | 'stop'
+
+export interface CatalogueEntry {
+  readonly fate: Fate
+  /** The exit code of a command that ends with this error: 1 runtime, 2 declaration invalid, 3 environment missing. */
+  readonly exitCode: 1 | 2 | 3
+  readonly meaning: string
+  readonly normalWhen: string
+  readonly whatToDo: string
+}
+
+/** Every error this project raises on purpose. `docs/reference/errors.md` is generated from it. */
+export const CATALOGUE = {
+  'declaration-invalid': {
+    fate: 'stop',
+    exitCode: 2,
+    meaning: 'tributary.yaml does not say something that can be run.',
+    normalWhen: 'while a pipeline is being written',
+    whatToDo: 'Correct the line that the message names; `tributary validate` lists every problem at once.',
+  },
+  'environment-missing': {
+    fate: 'stop',
+    exitCode: 3,
+    meaning: 'A program, an address or a secret that this command needs is not there.',
+    normalWhen: 'on a new machine',
+    whatToDo: 'Install or set what the message names.',
+  },
+  'invariant-broken': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'Something that the code relies on is not so: a defect of tributary.',
+    normalWhen: 'never',
+    whatToDo: 'Keep the message and the log, and report it. The process has stopped before it did harm.',
+  },
+  'kafka-unreachable': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'No Kafka broker answers.',
+    normalWhen: 'while the cluster restarts',
+    whatToDo: 'Check kafka.brokers in tributary.yaml and that the brokers run.',
+  },
+  'publish-failed': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'A batch of deltas could not be published, or it is not known whether it was.',
+    normalWhen: 'while the cluster restarts',
+    whatToDo: 'Nothing: capture starts again from the last settled position. Check the brokers when it repeats.',
+  },
+  'topic-missing': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'A topic that this process needs does not exist, or has other settings than the declaration asks for.',
+    normalWhen: 'before the first `tributary provision`',
+    whatToDo: 'Run `tributary provision`.',
+  },
+  'registry-unreachable': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'The schema registry does not answer.',
+    normalWhen: 'while the registry restarts',
+    whatToDo: 'Check registry.url in tributary.yaml and that the registry runs.',
+  },
+  'schema-not-registered': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: "An entity's schema is not in the registry. Producers never register one on their own.",
+    normalWhen: 'after an entity was changed and before `tributary provision`',
+    whatToDo: 'Run `tributary provision`.',
+  },
+  'schema-incompatible': {
+    fate: 'stop',
+    exitCode: 2,
+    meaning: 'An entity was changed so that old and new records could not be read side by side.',
+    normalWhen: 'while an entity is being changed',
+    whatToDo: 'Undo the change of the field that the message names, or give the field a new name.',
+  },
+  'record-corrupt': {
+    fate: 'dead-letter',
+    exitCode: 1,
+    meaning: 'A record on a topic is not a delta that can be read.',
+    normalWhen: 'when something else writes to the topic',
+    whatToDo: 'Look at the dead letter; find who wrote it. The next change of the key repairs the subscriber.',
+  },
+  'value-unencodable': {
+    fate: 'dead-letter',
+    exitCode: 1,
+    meaning: 'A value at the source does not fit the type declared for its field.',
+    normalWhen: 'when data is wider than its declaration',
+    whatToDo: 'Correct the value at the source, or declare a wider type (numeric instead of decimal).',
+  },
+  'ledger-unreachable': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'Redis does not answer. Nothing is sent to the subscriber until it does.',
+    normalWhen: 'while Redis restarts',
+    whatToDo: 'Check redis.url in tributary.yaml and that Redis runs.',
+  },
+  'source-unreachable': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'The source system does not answer, or the connection broke.',
+    normalWhen: 'while the source restarts',
+    whatToDo: "Check the source's address in tributary.yaml and that it runs.",
+  },
+  'source-unsuitable': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'The source cannot be captured as declared: a setting, a right, a table, a column or a key is missing.',
+    normalWhen: 'when a source is set up',
+    whatToDo: 'Do what the message says at the source.',
+  },
+  'slot-in-use': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'Another process reads from the replication slot of this source.',
+    normalWhen: 'for some seconds after a capture process was killed',
+    whatToDo: 'Stop the other capture process; there is one per source.',
+  },
+  'slot-lost': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'The replication slot of this source is gone or was invalidated, so changes may be missing.',
+    normalWhen: 'never',
+    whatToDo: 'Keep the message. The source has to be snapshotted again.',
+  },
+  'destination-unreachable': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'The subscriber does not answer, or the connection broke.',
+    normalWhen: 'while the subscriber restarts',
+    whatToDo: "Check the subscriber's address in tributary.yaml and that it runs.",
+  },
+  'destination-unsuitable': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'The subscriber cannot take the changes as declared: a table, a column or a right is missing.',
+    normalWhen: 'before the first `tributary provision`',
+    whatToDo: 'Run `tributary provision`, or do what the message says at the subscriber.',
+  },
+  'destination-rejected': {
+    fate: 'dead-letter',
+    exitCode: 1,
+    meaning: 'The subscriber refuses this one change and would refuse it again.',
+    normalWhen: "when a value breaks one of the subscriber's own rules",
+    whatToDo: "Look at the dead letter; correct the value at the source or the subscriber's rule.",
+  },
+} as const satisfies Record<string, CatalogueEntry>
+
+export type ErrorCode = keyof typeof CATALOGUE
+
+/** An error with a code of the catalogue. Its message says what is wrong and what to do, without personal data or secrets. */
+export class TributaryError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'TributaryError'
+    this.code = code
+  }
+
+  get fate(): Fate {
+    return CATALOGUE[this.code].fate
+  }
+
+  get exitCode(): 1 | 2 | 3 {
+    return CATALOGUE[this.code].exitCode
+  }
+}
+
+/** The fate of anything that was thrown. What is not ours is a defect, so it stops. */
+export function fateOf(error: unknown): Fate {
+  return error instanceof TributaryError ? error.fate : 'stop'
+}

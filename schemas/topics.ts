@@ -1,0 +1,23 @@
+/** Names of topics and groups. `prefix` is the pipeline's name in the declaration. */
+export function entityTopic(prefix: string, entity: string): string {
+  return `${prefix}.${entity}`
+}
+
+/** Where a source's records that could not be encoded go. */
+export function captureDeadLetterTopic(prefix: string, source: string): string {
+  return `${prefix}.${source}.capture-dead-letter`
+}
+
+export function deadLetterTopic(prefix: string, subscriber: string): string {
+  return `${prefix}.${subscriber}.dead-letter`
+}
+
+/** Where each source got to. */
+export function positionsTopic(prefix: string): string {
+  return `${prefix}.positions`
+}
+
+/** The consumer group of a subscriber for one class of entities. */
+export function consumerGroup(prefix: string, subscriber: string, entityClass: string): string {
+  return `${prefix}.${subscriber}.${entityClass}`
+}
