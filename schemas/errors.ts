@@ -45,6 +45,13 @@ export const CATALOGUE = {
     normalWhen: 'while the cluster restarts',
     whatToDo: 'Check kafka.brokers in tributary.yaml and that the brokers run.',
   },
+  'fetch-gap': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'Records of a partition would have been skipped after a rebalance.',
+    normalWhen: 'rarely, when partitions move between brokers',
+    whatToDo: 'Nothing: the consumer starts again from its committed offsets.',
+  },
   'publish-failed': {
     fate: 'retry',
     exitCode: 1,
@@ -149,6 +156,27 @@ export const CATALOGUE = {
     meaning: 'The subscriber refuses this one change and would refuse it again.',
     normalWhen: "when a value breaks one of the subscriber's own rules",
     whatToDo: "Look at the dead letter; correct the value at the source or the subscriber's rule.",
+  },
+  'stack-locked': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'Another local stack runs in this data folder.',
+    normalWhen: 'when a stack was started before and not stopped',
+    whatToDo: 'Use that stack (`tributary stack status`), stop it, or choose another folder with TRIBUTARY_DATA_DIR.',
+  },
+  'stack-failed': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'A server of the local stack did not start, or a request concerns a server that the stack does not run.',
+    normalWhen: 'when a configured port is taken or the disk is full',
+    whatToDo: "Read the end of the server's log, which the message quotes; `tributary stack logs` shows more.",
+  },
+  'download-failed': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'Maven could not fetch the servers of the local stack.',
+    normalWhen: 'without a network, at the first start',
+    whatToDo: 'Check the network and start again: what has arrived is kept.',
   },
 } as const satisfies Record<string, CatalogueEntry>
 

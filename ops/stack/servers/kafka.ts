@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { serverDataDir } from '../data-folder.ts'
+import { kafkaIsReady } from '../probes.ts'
+import { writeWhole } from '../run-record.ts'
+import { type PlanServer, portOf, type ServerContext, type ServerPlan } from './server-plan.ts'
+
+const READY_WITHIN_MS = 90_000
+const STOP_WITHIN_MS = 20_000
+
+/** One Kafka process in KRaft mode, broker and controller in one. */
+export const planKafka: PlanServer = async (context: ServerContext): Promise<ServerPlan> => {
+  const java = await context.java()
+  const { kafkaJars } = await context.artifacts()
+  const dir = serverDataDir(context.folder, 'kafka')
+  const port = portOf(context, 'kafka')
+  await mkdir(dir, { recursive: true })
+  const propertiesFile = join(dir, 'server.properties')
+  const loggingFile = join(dir, 'log4j2.properties')
+  const logDir = join(dir, 'data')
+  await writeWhole(propertiesFile, lines(brokerProperties(logDir, port, portOf(context, 'kafkaController'))))
+  await writeWhole(loggingFile, lines(LOGGING))
+  const common = [`-Dlog4j2.configurationFile=${loggingFile}`, '-cp', join(kafkaJars, '*')]
+  if (!(await isFormatted(logDir))) {
+    const clusterId = randomBytes(16).toString('base64url')
+    // The id may start with a dash, so it is given with `=`.
+    const args = [
+      '-XX:TieredStopAtLevel=1',
+      ...common,
+      'kafka.tools.StorageTool',
+      'format',
+      `--cluster-id=${clusterId}`,
+    ]
+    await context.prepareWith({ file: java, args: [...args, '-c', propertiesFile], env: context.env })
+  }
+  return {
+    name: 'kafka',
+    port,
+    launch: {
+      file: java,
+      args: ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', ...common, 'kafka.Kafka', propertiesFile],
+      env: context.env,
+    },
+    stopSignal: 'SIGTERM',
+    stopWithinMs: STOP_WITHIN_MS,
+    readyWithinMs: READY_WITHIN_MS,
+    isReady: () => kafkaIsReady(port),
+  }
+}
+
+async function isFormatted(logDir: string): Promise<boolean> {
+  return await stat(join(logDir, 'meta.properties')).then(
+    () => true,
+    () => false,
+  )
+}
+
+function brokerProperties(logDir: string, port: number, controllerPort: number): Record<string, string | number> {
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    // Static voters: the controller's port may differ from one start to the next.
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': logDir,
+    // Topics are made by `tributary provision` alone: one made by accident has the wrong settings.
+    'auto.create.topics.enable': 'false',
+    'default.replication.factor': 1,
+    'min.insync.replicas': 1,
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 8,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    'group.initial.rebalance.delay.ms': 0,
+    'log.cleaner.backoff.ms': 1_000,
+    // The default, 128 MB, is a quarter of this heap.
+    'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,
+    'num.network.threads': 2,
+    'num.io.threads': 4,
+  }
+}
+
+const LOGGING: Record<string, string> = {
+  status: 'error',
+  'appender.console.type': 'Console',
+  'appender.console.name': 'console',
+  'appender.console.layout.type': 'PatternLayout',
+  'appender.console.layout.pattern': '%d{ISO8601} %p %c{1} %m%n',
+  'rootLogger.level': 'info',
+  'rootLogger.appenderRef.console.ref': 'console',
+}
+
+function lines(properties: Record<string, string | number>): string {
+  return Object.entries(properties)
+    .map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`)
+    .join('')
+}

@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config'
+
+/** What a test needs is in its suffix. Only a run with tests that need the local stack starts it. */
+const STACK_TESTS = ['test/**/*.int.test.ts', 'test/**/*.chaos.test.ts']
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: STACK_TESTS,
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'stack',
+          include: STACK_TESTS,
+          globalSetup: ['test/support/global-setup.ts'],
+          // The servers share the machine's cores with the tests: more files at once only make each slower.
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
