@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { TributaryError } from '../../schemas/errors.ts'
 import { POM_FILE } from './data-folder.ts'
 import { advance, DOWNLOAD_START, describe } from './maven-progress.ts'
-import { identify } from './process-identity.ts'
 import { findMaven } from './programs.ts'
+import { identify } from './supervision/process-identity.ts'
 import { logTail, runTool } from './tool.ts'
 
 /** The unpacked servers of one version of the pom. */

@@ -2,8 +2,8 @@ import { createServer } from 'node:net'
 import { z } from 'zod'
 import { TributaryError } from '../../schemas/errors.ts'
 import type { DataFolder } from './data-folder.ts'
-import { readIfPresent, writeWhole } from './run-record.ts'
 import { PORT_VARIABLES, SERVICE_NAMES, SERVICE_TITLES, type ServiceName } from './services.ts'
+import { readIfPresent, writeWhole } from './supervision/run-record.ts'
 
 /** Kafka needs a second port, for its controller. No client uses it. */
 export type PortName = ServiceName | 'kafkaController'

@@ -26,45 +26,10 @@ export const PORT_VARIABLES: Record<ServiceName, string> = {
   postgres: 'TRIBUTARY_POSTGRES_PORT',
 }
 
-/** Where clients find the servers. A service that is neither started nor given has the empty string. */
-export interface StackAddresses {
-  /** `host:port`, several separated by commas. */
-  readonly kafkaBrokers: string
-  /** The base of the Confluent-compatible API, path included. */
-  readonly registryUrl: string
-  readonly redisUrl: string
-  /** A superuser's URL with its password: never print it. */
-  readonly postgresUrl: string
-}
-
-const ADDRESS_KEYS: Record<ServiceName, keyof StackAddresses> = {
-  kafka: 'kafkaBrokers',
-  registry: 'registryUrl',
-  redis: 'redisUrl',
-  postgres: 'postgresUrl',
-}
-
 /** One line of progress. A later line with the same `service` replaces the earlier one on a terminal. */
 export interface StackProgress {
   readonly service: ServiceName | 'download'
   readonly state: 'downloading' | 'preparing' | 'starting' | 'ready' | 'stopped'
   /** What to show, without the service's name. */
   readonly text: string
-}
-
-/** One address per service as the record that clients take. */
-export function toAddresses(byService: Partial<Record<ServiceName, string>>): StackAddresses {
-  const addresses = { kafkaBrokers: '', registryUrl: '', redisUrl: '', postgresUrl: '' }
-  for (const name of SERVICE_NAMES) addresses[ADDRESS_KEYS[name]] = byService[name] ?? ''
-  return addresses
-}
-
-/** The addresses as environment variables, for child processes and tests. Services without an address are left out. */
-export function addressEnvironment(addresses: StackAddresses): Record<string, string> {
-  const variables: Record<string, string> = {}
-  for (const name of SERVICE_NAMES) {
-    const address = addresses[ADDRESS_KEYS[name]]
-    if (address !== '') variables[ADDRESS_VARIABLES[name]] = address
-  }
-  return variables
 }

@@ -1,18 +1,14 @@
+import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { TributaryError } from '../../schemas/errors.ts'
-import { type DataFolder, dataFolder, defaultDataDir } from './data-folder.ts'
-import { postgresPassword, postgresUrl } from './servers/postgres.ts'
-import { registryUrl } from './servers/registry.ts'
-import {
-  ADDRESS_VARIABLES,
-  SERVICE_NAMES,
-  SERVICE_TITLES,
-  type ServiceName,
-  type StackAddresses,
-  type StackProgress,
-  toAddresses,
-} from './services.ts'
-import { SupervisorClient } from './supervisor-client.ts'
+import { givenAddresses, ownAddresses, type StackAddresses, toAddresses } from './addresses.ts'
+import { dataFolder, defaultDataDir, logFile } from './data-folder.ts'
+import { serverIsReady } from './servers/probes.ts'
+import { SERVICE_NAMES, SERVICE_TITLES, type ServiceName, type StackProgress } from './services.ts'
+import { endLeftovers } from './supervision/leftovers.ts'
+import { endProcess, isAlive } from './supervision/process-identity.ts'
+import { lockOwner, readRecord, removeRecord } from './supervision/run-record.ts'
+import { SupervisorClient } from './supervision/supervisor-client.ts'
 
 export interface StackOptions {
   /** Everything the stack keeps. Default: TRIBUTARY_DATA_DIR, or `.tributary` in the repository. */
@@ -78,41 +74,121 @@ async function launch(options: StackOptions, attached: boolean): Promise<Launche
   const dataDir = resolve(options.dataDir ?? defaultDataDir(process.env))
   const wanted = SERVICE_NAMES.filter((name) => (options.services ?? SERVICE_NAMES).includes(name))
   const given = givenAddresses(process.env)
+  const used = Object.fromEntries(wanted.map((name) => [name, given[name]]))
   const started = wanted.filter((name) => given[name] === undefined)
-  const byService = Object.fromEntries(
-    wanted.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])),
-  )
-  if (started.length === 0) return { client: undefined, addresses: toAddresses(byService), dataDir, started }
+  if (started.length === 0) return { client: undefined, addresses: toAddresses(used), dataDir, started }
   options.signal?.throwIfAborted()
   const client = await SupervisorClient.spawn(dataDir, options.onProgress ?? (() => undefined))
   const order = { dataDir, services: started, durable: options.durable ?? true, attached }
   const ports = await client.start(order, options.signal)
+  const addresses = toAddresses({ ...used, ...(await ownAddresses(dataFolder(dataDir), ports)) })
+  return { client, addresses, dataDir, started }
+}
+
+const SUPERVISOR_STOP_WITHIN_MS = 45_000
+
+/**
+ * Ends the stack of a data folder, whoever started it, and waits until its servers are gone. Answers which ran.
+ * A process is only touched when its start time proves that it is the one which was started.
+ */
+export async function stopStack(options: { readonly dataDir?: string } = {}): Promise<readonly ServiceName[]> {
+  const folder = dataFolder(resolve(options.dataDir ?? defaultDataDir(process.env)))
+  const before = await readRecord(folder)
+  const ran = SERVICE_NAMES.filter((name) => {
+    const found = before?.services[name]?.process
+    return found !== undefined && found !== null && isAlive(found)
+  })
+  const owner = await lockOwner(folder)
+  if (owner !== undefined) await endProcess(owner, 'SIGTERM', SUPERVISOR_STOP_WITHIN_MS)
+  await endLeftovers(before)
+  if ((await lockOwner(folder)) === undefined) await removeRecord(folder)
+  return ran
+}
+
+export interface ServiceStatus {
+  readonly name: ServiceName
+  /** `given`: its address comes from the environment. `unready`: the process runs and does not answer (yet). */
+  readonly state: 'ready' | 'unready' | 'stopped' | 'given'
+  readonly pid?: number
+  readonly port?: number
+  readonly logFile: string
+}
+
+export interface StackStatus {
+  readonly dataDir: string
+  readonly running: boolean
+  /** Whether the servers end with the process that started them; undefined when none runs. */
+  readonly attached?: boolean
+  readonly services: readonly ServiceStatus[]
+  readonly addresses: StackAddresses
+}
+
+/** What runs in a data folder, each server asked once whether it serves. */
+export async function stackStatus(options: { readonly dataDir?: string } = {}): Promise<StackStatus> {
+  const dataDir = resolve(options.dataDir ?? defaultDataDir(process.env))
+  const folder = dataFolder(dataDir)
+  const record = await readRecord(folder)
+  const given = givenAddresses(process.env)
+  const ports: Partial<Record<ServiceName, number>> = {}
+  const look = async (name: ServiceName): Promise<ServiceStatus> => {
+    const base = { name, logFile: logFile(folder, name) }
+    if (given[name] !== undefined) return { ...base, state: 'given' }
+    const entry = record?.services[name]
+    if (entry?.process === undefined || entry.process === null || !isAlive(entry.process))
+      return { ...base, state: 'stopped' }
+    ports[name] = entry.port
+    const state = (await serverIsReady(name, entry.port)) ? 'ready' : 'unready'
+    return { ...base, state, pid: entry.process.pid, port: entry.port }
+  }
+  const services = await Promise.all(SERVICE_NAMES.map(look))
+  const running = (await lockOwner(folder)) !== undefined
+  const addresses = toAddresses({ ...(await ownAddresses(folder, ports)), ...given })
   return {
-    client,
-    addresses: toAddresses({ ...byService, ...(await ownAddresses(dataFolder(dataDir), ports)) }),
     dataDir,
-    started,
+    running,
+    ...(running && record !== undefined ? { attached: record.attached } : {}),
+    services,
+    addresses,
   }
 }
 
-/** The addresses that the environment gives. */
-function givenAddresses(env: NodeJS.ProcessEnv): Partial<Record<ServiceName, string>> {
-  const given: Partial<Record<ServiceName, string>> = {}
-  for (const name of SERVICE_NAMES) {
-    const address = env[ADDRESS_VARIABLES[name]]
-    if (address !== undefined && address !== '') given[name] = address
-  }
-  return given
+const LOG_LINES_DEFAULT = 40
+const LOG_READ_BYTES_MAX = 256 * 1024
+
+export interface ServiceLog {
+  readonly service: ServiceName
+  readonly file: string
+  /** The last lines, oldest first; none where there is no log yet. */
+  readonly lines: readonly string[]
 }
 
-async function ownAddresses(
-  folder: DataFolder,
-  ports: Partial<Record<ServiceName, number>>,
-): Promise<Partial<Record<ServiceName, string>>> {
-  const own: Partial<Record<ServiceName, string>> = {}
-  if (ports.kafka !== undefined) own.kafka = `127.0.0.1:${ports.kafka}`
-  if (ports.registry !== undefined) own.registry = registryUrl(ports.registry)
-  if (ports.redis !== undefined) own.redis = `redis://127.0.0.1:${ports.redis}`
-  if (ports.postgres !== undefined) own.postgres = postgresUrl(ports.postgres, await postgresPassword(folder))
-  return own
+/** The ends of the servers' logs. */
+export async function stackLogs(
+  options: { readonly dataDir?: string; readonly service?: ServiceName; readonly linesMax?: number } = {},
+): Promise<readonly ServiceLog[]> {
+  const folder = dataFolder(resolve(options.dataDir ?? defaultDataDir(process.env)))
+  const services = options.service === undefined ? SERVICE_NAMES : [options.service]
+  return await Promise.all(
+    services.map(async (service) => {
+      const file = logFile(folder, service)
+      return { service, file, lines: await lastLines(file, options.linesMax ?? LOG_LINES_DEFAULT) }
+    }),
+  )
+}
+
+async function lastLines(path: string, linesMax: number): Promise<string[]> {
+  const file = await open(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined
+    throw cause
+  })
+  if (file === undefined) return []
+  try {
+    const { size } = await file.stat()
+    const from = Math.max(0, size - LOG_READ_BYTES_MAX)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from)
+    const lines = buffer.toString('utf8', 0, bytesRead).trimEnd().split('\n')
+    return lines.slice(-linesMax).filter((line) => line !== '')
+  } finally {
+    await file.close()
+  }
 }

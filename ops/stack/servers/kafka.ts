@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serverDataDir } from '../data-folder.ts'
-import { kafkaIsReady } from '../probes.ts'
-import { writeWhole } from '../run-record.ts'
+import { writeWhole } from '../supervision/run-record.ts'
 import { type PlanServer, portOf, type ServerContext, type ServerPlan } from './server-plan.ts'
 
 const READY_WITHIN_MS = 90_000
@@ -45,7 +44,6 @@ export const planKafka: PlanServer = async (context: ServerContext): Promise<Ser
     stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
-    isReady: () => kafkaIsReady(port),
   }
 }
 

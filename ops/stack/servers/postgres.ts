@@ -3,8 +3,7 @@ import { appendFile, chown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/
 import { join } from 'node:path'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { type DataFolder, serverDataDir } from '../data-folder.ts'
-import { postgresIsReady } from '../probes.ts'
-import { readIfPresent, writeWhole } from '../run-record.ts'
+import { readIfPresent, writeWhole } from '../supervision/run-record.ts'
 import type { Tool } from '../tool.ts'
 import { asUnprivileged, postgresUser, type UnprivilegedUser } from './postgres-user.ts'
 import { type PlanServer, portOf, type ServerContext, type ServerPlan } from './server-plan.ts'
@@ -47,7 +46,6 @@ export const planPostgres: PlanServer = async (context: ServerContext): Promise<
     stopSignal: 'SIGINT',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
-    isReady: () => postgresIsReady(port),
     // After a kill its sessions notice a moment later, and hold the shared memory until then.
     mayStartLater: (tail) => tail.includes('shared memory block') || tail.includes('lock file "postmaster.pid"'),
   }

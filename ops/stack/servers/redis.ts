@@ -2,7 +2,6 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { serverDataDir } from '../data-folder.ts'
-import { redisIsReady } from '../probes.ts'
 import { findOnPath } from '../programs.ts'
 import { type PlanServer, portOf, type ServerContext, type ServerPlan } from './server-plan.ts'
 
@@ -39,7 +38,6 @@ export const planRedis: PlanServer = async (context: ServerContext): Promise<Ser
     stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
-    isReady: () => redisIsReady(port),
   }
 }
 

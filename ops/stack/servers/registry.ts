@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { serverDataDir } from '../data-folder.ts'
-import { registryIsReady } from '../probes.ts'
+import { REGISTRY_PATH } from './probes.ts'
 import { type PlanServer, portOf, type ServerContext, type ServerPlan } from './server-plan.ts'
 
 const READY_WITHIN_MS = 120_000
@@ -10,7 +10,7 @@ const STOP_WITHIN_MS = 15_000
 
 /** The base address that clients of the Confluent-compatible API take. */
 export function registryUrl(port: number): string {
-  return `http://127.0.0.1:${port}/apis/ccompat/v7`
+  return `http://127.0.0.1:${port}${REGISTRY_PATH}`
 }
 
 /**
@@ -47,7 +47,6 @@ export const planRegistry: PlanServer = async (context: ServerContext): Promise<
     stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
-    isReady: () => registryIsReady(registryUrl(port)),
   }
 }
 

@@ -29,8 +29,6 @@ export interface ServerPlan {
   readonly stopSignal: NodeJS.Signals
   readonly stopWithinMs: number
   readonly readyWithinMs: number
-  /** One look at whether it serves clients. Never throws. */
-  readonly isReady: () => Promise<boolean>
   /** Whether a start that ended early, with this end of its log, may succeed when it is tried again. */
   readonly mayStartLater?: (logTail: string) => boolean
 }

@@ -4,13 +4,13 @@
  * it has started, Maven and initdb included, and itself.
  */
 import process from 'node:process'
-import { TributaryError } from '../../schemas/errors.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
 import { Stack } from './supervised-stack.ts'
 import type { ErrorReport, StackReport, StackRequest } from './supervisor-messages.ts'
 
 const stopping = new AbortController()
 let stack: Stack | undefined
-let finished: Promise<void> | undefined
+let finishing = false
 
 function report(message: StackReport): void {
   if (!process.connected) return
@@ -40,8 +40,10 @@ async function start(order: Extract<StackRequest, { kind: 'start' }>['order']): 
 }
 
 function finish(): void {
+  if (finishing) return
+  finishing = true
   stopping.abort(new Error('the stack is being stopped'))
-  finished ??= end()
+  void end()
 }
 
 async function end(): Promise<void> {
@@ -77,3 +79,5 @@ process.on('message', (request: StackRequest) => {
   else if (request.kind === 'stop') finish()
   else void answer(request)
 })
+// The parent may have ended while this file was being loaded.
+if (!process.connected) finish()

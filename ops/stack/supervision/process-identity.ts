@@ -73,10 +73,11 @@ export async function waitUntilGone(identity: ProcessIdentity, withinMs: number)
   return true
 }
 
-/** Asks the process to end, and kills it when it has not after `graceMs`. */
-export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals, graceMs: number): Promise<void> {
-  signalProcess(identity, signal)
-  if (await waitUntilGone(identity, graceMs)) return
+/** Asks the process to end, and kills it when it has not after `graceMs`. False when it was gone already. */
+export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals, graceMs: number): Promise<boolean> {
+  if (!signalProcess(identity, signal)) return false
+  if (await waitUntilGone(identity, graceMs)) return true
   signalProcess(identity, 'SIGKILL')
   await waitUntilGone(identity, graceMs)
+  return true
 }

@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { copyFile, stat, truncate } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { TributaryError } from '../../schemas/errors.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { serverIsReady } from '../servers/probes.ts'
+import type { ServerPlan } from '../servers/server-plan.ts'
+import { SERVICE_TITLES } from '../services.ts'
+import { killGroup, logTail } from '../tool.ts'
 import { identify, type ProcessIdentity } from './process-identity.ts'
-import type { ServerPlan } from './servers/server-plan.ts'
-import { SERVICE_TITLES } from './services.ts'
-import { killGroup, logTail } from './tool.ts'
 
 const PROBE_INTERVAL_MS = 50
 const START_ATTEMPTS_MAX = 20
@@ -93,7 +94,7 @@ export class ServerProcess {
   ): Promise<'ready' | 'ended' | 'late'> {
     while (this.#child === child) {
       signal.throwIfAborted()
-      if (await this.plan.isReady()) return this.#child === child ? 'ready' : 'ended'
+      if (await serverIsReady(this.plan.name, this.plan.port)) return this.#child === child ? 'ready' : 'ended'
       if (performance.now() > deadline) return 'late'
       await delay(PROBE_INTERVAL_MS, undefined, { signal })
     }

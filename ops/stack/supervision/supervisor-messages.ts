@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../../schemas/errors.ts'
-import type { ServiceName, StackProgress } from './services.ts'
+import type { ErrorCode } from '../../../schemas/errors.ts'
+import type { ServiceName, StackProgress } from '../services.ts'
 
 /** What a supervisor is told first. */
 export interface StackOrder {

@@ -1,4 +1,8 @@
 import { connect } from 'node:net'
+import type { ServiceName } from '../services.ts'
+
+/** The Confluent-compatible API of the registry. */
+export const REGISTRY_PATH = '/apis/ccompat/v7'
 
 /** A server that is up answers at once; one that does not within this time is asked again. */
 const ANSWER_TIMEOUT_MS = 2_000
@@ -32,7 +36,7 @@ function ask(port: number, request: Buffer, isWhole: (answer: Buffer) => boolean
 }
 
 /** Whether the broker answers a Metadata request (v1, no topics) with at least one broker: then it is registered and serves clients. */
-export async function kafkaIsReady(port: number): Promise<boolean> {
+async function kafkaIsReady(port: number): Promise<boolean> {
   const request = Buffer.alloc(4 + 2 + 2 + 4 + 2 + 4)
   request.writeInt32BE(request.length - 4, 0)
   request.writeInt16BE(KAFKA_METADATA.apiKey, 4)
@@ -46,9 +50,11 @@ export async function kafkaIsReady(port: number): Promise<boolean> {
 }
 
 /** Whether the registry lists its subjects. */
-export async function registryIsReady(url: string): Promise<boolean> {
+async function registryIsReady(port: number): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/subjects`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) })
+    const response = await fetch(`http://127.0.0.1:${port}${REGISTRY_PATH}/subjects`, {
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    })
     await response.arrayBuffer()
     return response.status === 200
   } catch {
@@ -57,17 +63,29 @@ export async function registryIsReady(url: string): Promise<boolean> {
 }
 
 /** Whether Redis answers PING; while it loads its data it answers LOADING. */
-export async function redisIsReady(port: number): Promise<boolean> {
+async function redisIsReady(port: number): Promise<boolean> {
   const answer = await ask(port, Buffer.from('PING\r\n'), (bytes) => bytes.includes('\r\n'))
   return answer?.toString('latin1').startsWith('+PONG') ?? false
 }
 
 /** Whether PostgreSQL asks for the password. While it recovers it answers with an error (57P03) instead. */
-export async function postgresIsReady(port: number): Promise<boolean> {
+async function postgresIsReady(port: number): Promise<boolean> {
   const parameters = Buffer.from('user\0postgres\0database\0postgres\0\0')
   const head = Buffer.alloc(8)
   head.writeInt32BE(8 + parameters.length, 0)
   head.writeInt32BE(3 << 16, 4) // protocol 3.0
   const answer = await ask(port, Buffer.concat([head, parameters]), (bytes) => bytes.length >= 1)
   return answer?.[0] === 'R'.charCodeAt(0)
+}
+
+const PROBES: Record<ServiceName, (port: number) => Promise<boolean>> = {
+  kafka: kafkaIsReady,
+  registry: registryIsReady,
+  redis: redisIsReady,
+  postgres: postgresIsReady,
+}
+
+/** One look at whether a local server serves clients. Never throws. */
+export function serverIsReady(name: ServiceName, port: number): Promise<boolean> {
+  return PROBES[name](port)
 }

@@ -2,12 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { TributaryError } from '../../schemas/errors.ts'
-import { createDataFolder, dataFolder, logFile } from './data-folder.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { createDataFolder, type DataFolder, dataFolder, logFile } from '../data-folder.ts'
+import type { ServiceName, StackProgress } from '../services.ts'
+import { logTail } from '../tool.ts'
+import { endLeftovers } from './leftovers.ts'
 import { identify, type ProcessIdentity } from './process-identity.ts'
-import type { ServiceName, StackProgress } from './services.ts'
+import { readRecord } from './run-record.ts'
 import type { ErrorReport, StackOrder, StackReport, StackRequest } from './supervisor-messages.ts'
-import { logTail } from './tool.ts'
 
 const SUPERVISOR_FILE = fileURLToPath(new URL('./supervisor.ts', import.meta.url))
 const STOP_WITHIN_MS = 60_000
@@ -15,40 +17,42 @@ const STOP_WITHIN_MS = 60_000
 /** This process's end of the channel to a supervisor. */
 export class SupervisorClient {
   readonly #child: ChildProcess
+  readonly #folder: DataFolder
   readonly #logFile: string
   readonly #identity: ProcessIdentity | undefined
   readonly #onProgress: (progress: StackProgress) => void
   readonly #answers = new Map<number, (error: ErrorReport | undefined) => void>()
-  readonly #exited: Promise<unknown>
+  readonly #exited: Promise<void>
   #started:
     | { resolve: (ports: Partial<Record<ServiceName, number>>) => void; reject: (error: unknown) => void }
     | undefined
   #nextId = 1
 
-  private constructor(child: ChildProcess, log: string, onProgress: (progress: StackProgress) => void) {
+  private constructor(child: ChildProcess, folder: DataFolder, onProgress: (progress: StackProgress) => void) {
     this.#child = child
-    this.#logFile = log
+    this.#folder = folder
+    this.#logFile = logFile(folder, 'supervisor')
     this.#identity = child.pid === undefined ? undefined : identify(child.pid)
     this.#onProgress = onProgress
-    this.#exited = once(child, 'exit').catch(() => undefined)
+    this.#exited = once(child, 'exit').then(
+      ([code, signal]) => this.#ended(code ?? signal),
+      (cause: unknown) => this.#started?.reject(cause),
+    )
     child.on('message', (message) => this.#receive(message as StackReport))
-    child.once('exit', (code, signal) => void this.#ended(code ?? signal))
-    child.once('error', (cause) => this.#started?.reject(cause))
   }
 
   /** Starts a supervisor for a data folder. It does nothing until `start`. */
   static async spawn(dataDir: string, onProgress: (progress: StackProgress) => void): Promise<SupervisorClient> {
     const folder = dataFolder(dataDir)
     await createDataFolder(folder)
-    const path = logFile(folder, 'supervisor')
-    const log = openSync(path, 'a')
+    const log = openSync(logFile(folder, 'supervisor'), 'a')
     try {
       const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', SUPERVISOR_FILE], {
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],
         env: supervisorEnvironment(process.env),
       })
-      return new SupervisorClient(child, path, onProgress)
+      return new SupervisorClient(child, folder, onProgress)
     } finally {
       closeSync(log)
     }
@@ -105,16 +109,12 @@ export class SupervisorClient {
 
   /** Ends the supervisor with its servers, and waits for it. */
   async stop(): Promise<void> {
-    if (this.#hasEnded()) return
+    if (this.#hasEnded()) return await this.#exited
     this.#child.ref()
     this.#send({ kind: 'stop' })
     const late = setTimeout(() => this.#child.kill('SIGKILL'), STOP_WITHIN_MS)
     await this.#exited
     clearTimeout(late)
-  }
-
-  get identity(): ProcessIdentity | undefined {
-    return this.#identity
   }
 
   #hasEnded(): boolean {
@@ -134,11 +134,19 @@ export class SupervisorClient {
     else this.#answers.get(report.id)?.(report.error)
   }
 
+  /** Its servers have ended before it, unless it was killed itself. */
   async #ended(how: number | NodeJS.Signals | null): Promise<void> {
     const text = `The supervisor of the local stack ended (${how}). Its log: ${this.#logFile}\n${await logTail(this.#logFile)}`
     this.#started?.reject(new TributaryError('stack-failed', text))
     for (const answer of this.#answers.values()) answer({ code: 'stack-failed', message: text })
+    const record = await readRecord(this.#folder)
+    // By now another stack may own the folder.
+    if (record !== undefined && isSame(record.supervisor, this.#identity)) await endLeftovers(record)
   }
+}
+
+function isSame(one: ProcessIdentity, other: ProcessIdentity | undefined): boolean {
+  return other !== undefined && one.pid === other.pid && one.startMark === other.startMark
 }
 
 function toError(report: ErrorReport): Error {

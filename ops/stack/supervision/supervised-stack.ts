@@ -1,19 +1,20 @@
-import { TributaryError } from '../../schemas/errors.ts'
-import { type Artifacts, fetchArtifacts } from './artifacts.ts'
-import { createDataFolder, type DataFolder, dataFolder, logFile, serversDir } from './data-folder.ts'
-import { choosePorts, configuredPorts, type PortName, type Ports } from './ports.ts'
-import { endProcess, identify, type ProcessIdentity } from './process-identity.ts'
-import { findJava } from './programs.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { type Artifacts, fetchArtifacts } from '../artifacts.ts'
+import { createDataFolder, type DataFolder, dataFolder, logFile, serversDir } from '../data-folder.ts'
+import { choosePorts, configuredPorts, type PortName, type Ports } from '../ports.ts'
+import { findJava } from '../programs.ts'
+import { planKafka } from '../servers/kafka.ts'
+import { planPostgres } from '../servers/postgres.ts'
+import { planRedis } from '../servers/redis.ts'
+import { planRegistry } from '../servers/registry.ts'
+import type { PlanServer, ServerContext } from '../servers/server-plan.ts'
+import { SERVICE_TITLES, type ServiceName, type StackProgress } from '../services.ts'
+import { logTail, runTool } from '../tool.ts'
+import { endLeftovers } from './leftovers.ts'
+import { identify, type ProcessIdentity } from './process-identity.ts'
 import { type RunRecord, readRecord, releaseLock, removeRecord, takeLock, writeRecord } from './run-record.ts'
 import { rotateLog, ServerProcess } from './server-process.ts'
-import { planKafka } from './servers/kafka.ts'
-import { planPostgres } from './servers/postgres.ts'
-import { planRedis } from './servers/redis.ts'
-import { planRegistry } from './servers/registry.ts'
-import type { PlanServer, ServerContext } from './servers/server-plan.ts'
-import { SERVICE_TITLES, type ServiceName, type StackProgress } from './services.ts'
 import type { StackOrder } from './supervisor-messages.ts'
-import { logTail, runTool } from './tool.ts'
 
 const PLANS: Record<ServiceName, PlanServer> = {
   kafka: planKafka,
@@ -23,7 +24,6 @@ const PLANS: Record<ServiceName, PlanServer> = {
 }
 
 const LOG_CHECK_INTERVAL_MS = 60_000
-const LEFTOVER_GRACE_MS = 10_000
 /** A server that was still starting has nothing to settle, and may not listen to a request yet. */
 const UNREADY_GRACE_MS = 3_000
 
@@ -68,7 +68,8 @@ export class Stack {
     await createDataFolder(this.#folder)
     await takeLock(this.#folder, this.#self)
     this.#ownsFolder = true
-    await this.#endLeftovers()
+    // Of a supervisor that was itself killed.
+    await endLeftovers(await readRecord(this.#folder))
     const { services } = this.#order
     const names: PortName[] = services.includes('kafka') ? [...services, 'kafkaController'] : [...services]
     this.#ports = await choosePorts(this.#folder, names, configuredPorts(process.env))
@@ -88,13 +89,6 @@ export class Stack {
     this.#ready = true
     await this.#record()
     this.#logCheck = setInterval(() => void this.#checkLogs(), LOG_CHECK_INTERVAL_MS)
-  }
-
-  /** Servers of a supervisor that was itself killed: they would keep their ports and data. */
-  async #endLeftovers(): Promise<void> {
-    const record = await readRecord(this.#folder)
-    const left = Object.values(record?.services ?? {}).flatMap(({ process: found }) => found ?? [])
-    await Promise.all(left.map((identity) => endProcess(identity, 'SIGTERM', LEFTOVER_GRACE_MS)))
   }
 
   #context(): ServerContext {

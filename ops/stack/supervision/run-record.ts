@@ -1,10 +1,10 @@
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { TributaryError } from '../../schemas/errors.ts'
-import { type DataFolder, logFile } from './data-folder.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { type DataFolder, logFile } from '../data-folder.ts'
+import { SERVICE_NAMES } from '../services.ts'
 import { isAlive, type ProcessIdentity } from './process-identity.ts'
-import { SERVICE_NAMES } from './services.ts'
 
 const identitySchema = z.object({ pid: z.number().int().positive(), startMark: z.string() })
 
