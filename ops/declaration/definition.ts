@@ -1,0 +1,244 @@
+import { z } from 'zod'
+import { DELETE_POLICIES } from '../../connectors/destination.ts'
+import { ENTITY_CLASSES } from '../../schemas/entity.ts'
+import { TributaryError } from '../../schemas/errors.ts'
+import { FIELD_TYPE_FORMS, parseFieldType } from '../../schemas/field-type.ts'
+import { BROKER, DURATION, type NotationFault, parseTable, parseTarget, splitBrokers } from './notation.ts'
+import { didYouMean, shownName } from './problem.ts'
+
+/**
+ * What may stand in `tributary.yaml`: the one source of the parser, the types and the editors' schema.
+ *
+ * Every `error` below completes the sentence "must be …", unless the issue is `custom`: then it is the whole message, and
+ * `params.expected` completes the sentence where the value came from the environment and may not be shown.
+ * Names (the keys of sources, entities, fields and subscribers) are checked in cross-checks.ts: zod skips the value of a bad key.
+ */
+
+export const PIPELINE_NAME = /^[a-z][a-z0-9-]{0,39}$/
+export const NAME = /^[a-z][a-z0-9-]{0,59}$/
+/** Field names are Avro names. */
+export const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/
+const SLOT_NAME = /^[a-z0-9_]{1,63}$/
+
+export const FIELDS_MAX = 1000
+export const TEXT = 'text'
+const FINGERPRINT_KEY_CHARACTERS_MIN = 32
+const CONCURRENCY_MAX = 32
+const CHUNK_ROWS_MAX = 100_000
+const PARTITIONS_MAX = 1000
+const REPLICATION_MAX = 15
+
+const text = (error = TEXT) => z.string({ error }).min(1, { error })
+const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error })
+const duration = () => matching(DURATION, 'a duration such as `500ms`, `30s`, `15m`, `2h` or `7d`')
+const postgresUrl = () =>
+  matching(/^postgres(ql)?:\/\/[^\s/]/, 'an address such as `postgres://user:password@host:5432/database`')
+
+function whole(min: number, max: number) {
+  const error = `a whole number from ${min} to ${max}`
+  return z.int({ error }).min(min, { error }).max(max, { error })
+}
+
+function listed(names: readonly string[], last: string): string {
+  const quoted = names.map((name) => `\`${name}\``)
+  return quoted.length > 1 ? `${quoted.slice(0, -1).join(', ')} ${last} ${quoted.at(-1)}` : quoted.join()
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, { error: listed(values, 'or') })
+}
+
+function mapping<T extends z.core.$ZodLooseShape>(
+  shape: T,
+  error = `a mapping of ${listed(Object.keys(shape), 'and')}`,
+) {
+  return z.strictObject(shape, { error: (issue) => (issue.code === 'invalid_type' ? error : undefined) })
+}
+
+function named<T extends z.ZodType>(value: T, names: RegExp, error: string) {
+  return z.record(z.string(), value, { error }).meta({ propertyNames: { pattern: names.source } })
+}
+
+/** Text in a notation of its own. `expected` is also what is said where the text itself may not be shown. */
+function written(parse: (text: string) => object, expected: string) {
+  return text(expected).superRefine((value, context) => {
+    if (value === '') return
+    const { message, suggestion } = faultOf(parse, value) ?? {}
+    if (message === undefined) return
+    context.addIssue({ code: 'custom', message, params: { expected, ...(suggestion && { suggestion }) } })
+  })
+}
+
+function faultOf(parse: (text: string) => object, value: string): { message: string; suggestion?: string } | undefined {
+  try {
+    const parsed = parse(value)
+    if (!('fault' in parsed)) return undefined
+    const { fault, ...rest } = parsed as NotationFault
+    return { message: `${shownName(value)} ${fault}`, ...rest }
+  } catch (error) {
+    if (!(error instanceof TributaryError)) throw error
+    const suggestion = didYouMean(value, FIELD_TYPE_FORMS)
+    return {
+      message: error.message.replace(`"${value.trim()}"`, () => shownName(value)),
+      ...(suggestion && { suggestion }),
+    }
+  }
+}
+
+const fieldType = () =>
+  written(parseFieldType, `a type: ${FIELD_TYPE_FORMS.join(', ')}`).meta({
+    examples: ['string', 'int64', 'decimal(12,2)', 'timestamptz', 'enum(open,paid)', 'string[]'],
+  })
+
+const BROKERS = '`host:port`, several separated by commas, or a list of them'
+
+const kafka = mapping({
+  brokers: z
+    .union(
+      [
+        text(BROKERS).refine((value) => value === '' || isBrokerList(splitBrokers(value)), {
+          error: `must be ${BROKERS}`,
+        }),
+        z.array(matching(BROKER, '`host:port`'), { error: BROKERS }).min(1, { error: BROKERS }),
+      ],
+      { error: BROKERS },
+    )
+    .describe('The Kafka brokers to start from: `host:port`, several separated by commas, or a list.'),
+  replication: whole(1, REPLICATION_MAX).default(3).describe('How many brokers hold each topic. 1 on a local machine.'),
+})
+
+function isBrokerList(brokers: readonly string[]): boolean {
+  return brokers.length > 0 && brokers.every((broker) => BROKER.test(broker))
+}
+
+const topics = mapping({
+  deleteRetention: duration()
+    .default('7d')
+    .describe('How long a delete can be seen: at least the longest outage a subscriber may have.'),
+  erasure: duration()
+    .default('30d')
+    .describe('The longest time an old value may stay on a topic after it was changed or deleted.'),
+  minCompactionLag: duration()
+    .default('1h')
+    .describe('How long every change stays on its topic before compaction may drop it.'),
+})
+
+const source = mapping({
+  type: oneOf(['postgres']).describe('The kind of system.'),
+  url: postgresUrl().describe('The address of the database: `postgres://user:password@host:5432/database`.'),
+  slot: matching(SLOT_NAME, '1 to 63 lower-case letters, digits or _')
+    .optional()
+    .describe('The replication slot. Default: `tributary_<name>_<source>`.'),
+  publication: matching(SLOT_NAME, '1 to 63 lower-case letters, digits or _')
+    .optional()
+    .describe('The publication. Default: `tributary_<name>_<source>`.'),
+  snapshot: mapping({
+    chunkRows: whole(1, CHUNK_ROWS_MAX).default(5000).describe('How many rows a snapshot reads at a time.'),
+  })
+    .prefault({})
+    .describe('How the first state is read.'),
+})
+
+const field = z
+  .union(
+    [
+      fieldType(),
+      mapping(
+        {
+          type: fieldType().describe('The type of the field.'),
+          personal: z
+            .boolean({ error: '`true` or `false`' })
+            .default(false)
+            .describe('Whether it is data about a person: never logged, shown masked.'),
+          column: text().optional().describe("The source's column. Default: the field's name."),
+        },
+        'a type, or a mapping with `type`',
+      ),
+    ],
+    { error: 'a type, or a mapping with `type`' },
+  )
+  .describe('A type, or a mapping of type, column and whether it is personal.')
+
+const entity = mapping({
+  source: text('the name of a source').describe('The source its changes are captured from.'),
+  table: written(parseTable, 'a table such as `public.customers`').describe(
+    'The table at the source: `table`, `schema.table` or `"Schema"."Table"`. Default schema: public.',
+  ),
+  key: z
+    .union([text(), z.array(text('the name of a field')).min(1, { error: 'the name of a field, or a list of them' })], {
+      error: 'the name of a field, or a list of them',
+    })
+    .describe('The field that identifies one object, or a list of them.'),
+  class: oneOf(ENTITY_CLASSES)
+    .default('standard')
+    .describe('Critical entities have a consumer group, concurrency and breaker of their own.'),
+  owner: text('the team or person who answers for this entity').describe(
+    'The team or person who answers for this entity.',
+  ),
+  authority: text().optional().describe('The system whose word counts for this entity. Default: its source.'),
+  consistency: oneOf(['eventual']).default('eventual').describe('What subscribers may rely on.'),
+  freshness: duration().describe('How late a subscriber may be before it is an alert, such as `15m`.'),
+  partitions: whole(1, PARTITIONS_MAX)
+    .default(6)
+    .describe('Partitions of the topic. Cannot be changed later: it would break the order of keys.'),
+  fields: named(field, FIELD_NAME, 'a mapping of field names to types').describe('The fields, by name.'),
+})
+
+const subscription = mapping({
+  table: written(parseTarget, 'the name of a table')
+    .optional()
+    .describe("The table there. Default: the entity's name with - replaced by _."),
+  onDelete: oneOf(DELETE_POLICIES).optional().describe("What a delete does. Default: the subscriber's `onDelete`."),
+  fields: z
+    .record(z.string(), text('the name of a field of the entity'), {
+      error: 'a mapping of destination fields to entity fields',
+    })
+    .optional()
+    .describe('Destination field: entity field. Default: every field under its own name.'),
+})
+  .nullable()
+  .describe('What this subscriber takes of the entity. Empty: every field, under its own name.')
+
+const subscriber = mapping({
+  type: oneOf(['warehouse']).describe('The kind of system.'),
+  url: postgresUrl().describe('The address of the database: `postgres://user:password@host:5432/database`.'),
+  schema: text().default('public').describe('The schema of its tables.'),
+  concurrency: whole(1, CONCURRENCY_MAX)
+    .default(4)
+    .describe('How many batches of patches may be on their way at once.'),
+  onDelete: oneOf(DELETE_POLICIES)
+    .default('hard')
+    .describe(
+      'What a delete does: the row goes (hard), is marked (soft), moves away (archive), or stays as it is (ignore).',
+    ),
+  entities: named(subscription, NAME, 'a mapping of entity names').describe('The entities it takes, by name.'),
+})
+
+export const definition = mapping({
+  name: matching(PIPELINE_NAME, '1 to 40 lower-case letters, digits or -, the first a letter').describe(
+    'The name of the pipeline: the prefix of its topics, groups and slots.',
+  ),
+  kafka: kafka.describe('The Kafka cluster.'),
+  registry: mapping({
+    url: matching(/^https?:\/\/[^\s/]/, 'an address such as `http://host:8081`').describe(
+      'The address of the schema registry.',
+    ),
+  }).describe('The schema registry.'),
+  redis: mapping({
+    url: matching(/^rediss?:\/\/[^\s/]/, 'an address such as `redis://host:6379`').describe('The address of Redis.'),
+  }).describe('Redis, which holds the ledger.'),
+  ledger: mapping({
+    fingerprintKey: z
+      .string({ error: `text of at least ${FINGERPRINT_KEY_CHARACTERS_MIN} characters` })
+      .min(FINGERPRINT_KEY_CHARACTERS_MIN, { error: `text of at least ${FINGERPRINT_KEY_CHARACTERS_MIN} characters` })
+      .describe('The secret that keys the fingerprints of applied values: they would reveal personal data without it.'),
+  }).describe('What subscribers last applied.'),
+  topics: topics.prefault({}).describe('How long topics keep what.'),
+  sources: named(source, NAME, 'a mapping of source names').describe('The systems that changes come from, by name.'),
+  entities: named(entity, NAME, 'a mapping of entity names').describe('The business objects, by name.'),
+  subscribers: named(subscriber, NAME, 'a mapping of subscriber names')
+    .default({})
+    .describe('The systems that changes are applied to, by name.'),
+}).describe('A pipeline of tributary: sources, entities and subscribers.')
+
+export type Declared = z.output<typeof definition>

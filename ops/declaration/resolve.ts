@@ -1,0 +1,110 @@
+import type { EntityMapping } from '../../connectors/destination.ts'
+import { TributaryError } from '../../schemas/errors.ts'
+import { parseFieldType } from '../../schemas/field-type.ts'
+import type { Declaration, DeclaredEntity, DeclaredSource, DeclaredSubscriber } from './declaration.ts'
+import type { Declared } from './definition.ts'
+import { type NotationFault, parseDurationMs, parseTable, parseTarget, splitBrokers } from './notation.ts'
+
+export const SLOT_CHARACTERS_MAX = 63
+
+/** The replication slot and publication of a source that names none. */
+export function defaultSlot(name: string, source: string): string {
+  return `tributary_${name}_${source}`.replaceAll('-', '_')
+}
+
+/** The destination table of an entity for which none is declared. */
+export function defaultTarget(entity: string): string {
+  return entity.replaceAll('-', '_')
+}
+
+/** A declaration that was checked, with every default filled in and every name followed. */
+export function resolve(declared: Declared, file: string): Declaration {
+  const entities = mapValues(declared.entities, resolveEntity)
+  const { brokers, replication } = declared.kafka
+  return {
+    file,
+    name: declared.name,
+    kafka: { brokers: typeof brokers === 'string' ? splitBrokers(brokers) : brokers, replication },
+    registry: declared.registry,
+    redis: declared.redis,
+    ledger: declared.ledger,
+    topics: {
+      deleteRetentionMs: durationMs(declared.topics.deleteRetention),
+      erasureMs: durationMs(declared.topics.erasure),
+      minCompactionLagMs: durationMs(declared.topics.minCompactionLag),
+    },
+    sources: mapValues(declared.sources, (source, name): DeclaredSource => {
+      const slot = defaultSlot(declared.name, name)
+      return { ...source, name, slot: source.slot ?? slot, publication: source.publication ?? slot }
+    }),
+    entities,
+    subscribers: mapValues(declared.subscribers, (subscriber, name) => resolveSubscriber(subscriber, name, entities)),
+  }
+}
+
+function resolveEntity(entity: Declared['entities'][string], name: string): DeclaredEntity {
+  const fields = Object.entries(entity.fields).map(([field, value]) => {
+    const { type, personal, column } =
+      typeof value === 'string' ? { type: value, personal: false, column: field } : value
+    return { name: field, type: parseFieldType(type), personal, column: column ?? field }
+  })
+  return {
+    name,
+    key: typeof entity.key === 'string' ? [entity.key] : entity.key,
+    fields: fields.map(({ column: _, ...field }) => field),
+    class: entity.class,
+    owner: entity.owner,
+    freshnessSeconds: durationMs(entity.freshness) / 1000,
+    source: entity.source,
+    table: sound(parseTable(entity.table)),
+    columns: new Map(fields.map((field) => [field.name, field.column])),
+    authority: entity.authority ?? entity.source,
+    consistency: entity.consistency,
+    partitions: entity.partitions,
+  }
+}
+
+function resolveSubscriber(
+  subscriber: Declared['subscribers'][string],
+  name: string,
+  entities: ReadonlyMap<string, DeclaredEntity>,
+): DeclaredSubscriber {
+  const mappings = Object.entries(subscriber.entities).map(([entityName, subscription]): EntityMapping => {
+    const entity = entities.get(entityName)!
+    const types = new Map(entity.fields.map((field) => [field.name, field.type]))
+    const pairs = subscription?.fields
+      ? Object.entries(subscription.fields)
+      : entity.fields.map((field) => [field.name, field.name] as const)
+    return {
+      entity,
+      target:
+        subscription?.table === undefined ? defaultTarget(entityName) : sound(parseTarget(subscription.table)).name,
+      fields: pairs.map(([to, from]) => ({ to, from, type: types.get(from)! })),
+      onDelete: subscription?.onDelete ?? subscriber.onDelete,
+    }
+  })
+  const { type, url, schema, concurrency } = subscriber
+  return { name, type, url, schema, concurrency, mappings }
+}
+
+function mapValues<T, R>(
+  record: Readonly<Record<string, T>>,
+  to: (value: T, name: string) => R,
+): ReadonlyMap<string, R> {
+  return new Map(Object.entries(record).map(([name, value]) => [name, to(value, name)]))
+}
+
+function durationMs(text: string): number {
+  const ms = parseDurationMs(text)
+  if (ms === undefined) throw unchecked('a duration')
+  return ms
+}
+
+function sound<T extends object>(parsed: T): Exclude<T, NotationFault> {
+  if ('fault' in parsed) throw unchecked('a table name')
+  return parsed as Exclude<T, NotationFault>
+}
+
+function unchecked(what: string): TributaryError {
+  return new TributaryError('invariant-broken', `${what} reached the declaration unchecked; report this`)
+}
