@@ -26,9 +26,16 @@ export interface Source {
 
   /**
    * Reads the present state of entities, for changes that came without all their fields.
+   * @param transactions the transactions of those changes: what is read is at least as new as they are. A committed and decoded
+   * transaction is not always visible to others yet, so the source waits (bounded) until they are
    * @returns for each key that still exists, the fields asked for
    */
-  hydrate(entity: string, keys: readonly string[], fields: readonly string[]): Promise<ReadonlyMap<string, HydratedRow>>
+  hydrate(
+    entity: string,
+    keys: readonly string[],
+    fields: readonly string[],
+    transactions: readonly (string | null)[],
+  ): Promise<ReadonlyMap<string, HydratedRow>>
 
   /** How far behind this source is, for `status`. Works without {@link events} running. */
   status(): Promise<SourceStatus>

@@ -136,6 +136,13 @@ export const CATALOGUE = {
     normalWhen: 'never',
     whatToDo: 'Keep the message. The source has to be snapshotted again.',
   },
+  'truncate-unsupported': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'A captured table was emptied with TRUNCATE, which names no rows, so their deletes cannot be published yet.',
+    normalWhen: 'when a table is reloaded',
+    whatToDo: 'Follow the message. Use DELETE on captured tables.',
+  },
   'destination-unreachable': {
     fate: 'retry',
     exitCode: 1,

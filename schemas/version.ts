@@ -27,10 +27,15 @@ const ORDINAL_OFFSET = 2 ** 31
 /** A version as 20 bytes that sort as versions do: what Redis scripts and SQL compare (Lua numbers are doubles). */
 export function versionBytes(version: Version): Buffer {
   const bytes = Buffer.allocUnsafe(VERSION_BYTES)
+  writeVersion(version, bytes)
+  return bytes
+}
+
+/** {@link versionBytes} into a buffer of 20 bytes that the caller keeps. */
+export function writeVersion(version: Version, bytes: Buffer): void {
   bytes.writeBigUInt64BE(version.epoch, 0)
   bytes.writeBigUInt64BE(version.position, 8)
   bytes.writeUInt32BE(version.ordinal + ORDINAL_OFFSET, 16)
-  return bytes
 }
 
 /** The inverse of {@link versionBytes}. */

@@ -1,0 +1,159 @@
+import { type Admin, ConfigResourceTypes, type Kafka } from 'kafkajs'
+import { TributaryError } from '../../schemas/errors.ts'
+import type { TopicPartition } from './consumer.ts'
+
+/** What a topic is, or should be. `configs` holds only what matters to us. */
+export interface TopicSettings {
+  readonly topic: string
+  readonly partitions: number
+  readonly replication: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+/** A place in a partition for `status`: what a group has finished and what there is. */
+export interface GroupLag extends TopicPartition {
+  /** null when the group has never committed here. */
+  readonly committed: bigint | null
+  readonly low: bigint
+  readonly high: bigint
+}
+
+export interface KafkaAdmin {
+  /** The settings of those topics that exist. `configNames`: which settings to read. */
+  describeTopics(topics: readonly string[], configNames: readonly string[]): Promise<Map<string, TopicSettings>>
+  createTopics(topics: readonly TopicSettings[]): Promise<void>
+  /** Sets these configs and leaves every other one as it is. */
+  alterTopic(topic: string, configs: Readonly<Record<string, string>>): Promise<void>
+  /** Where a group stands on these topics, a row a partition. */
+  groupLag(groupId: string, topics: readonly string[]): Promise<readonly GroupLag[]>
+  /** The first and the next offset of every partition of a topic. */
+  topicOffsets(topic: string): Promise<readonly { partition: number; low: bigint; high: bigint }[]>
+  deleteGroup(groupId: string): Promise<void>
+  close(): Promise<void>
+}
+
+const CREATE_TIMEOUT_MS = 30_000
+
+/** @throws TributaryError `kafka-unreachable` here and in every method */
+export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promise<KafkaAdmin> {
+  const admin = kafka.admin({ retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 5 } })
+  await wrap(brokers, 'connecting', () => admin.connect())
+  return {
+    describeTopics: (topics, configNames) =>
+      wrap(brokers, 'reading topic settings', () => describeTopics(admin, topics, configNames)),
+    createTopics: (topics) => wrap(brokers, 'creating topics', () => createTopics(admin, topics)),
+    alterTopic: (topic, configs) =>
+      wrap(brokers, `altering topic ${topic}`, async () => {
+        // AlterConfigs replaces everything, so what is set now is sent along.
+        const present = await dynamicConfigs(admin, topic)
+        const entries = Object.entries({ ...present, ...configs }).map(([name, value]) => ({ name, value }))
+        await admin.alterConfigs({
+          validateOnly: false,
+          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: entries }],
+        })
+      }),
+    groupLag: (groupId, topics) => wrap(brokers, 'reading offsets', () => groupLag(admin, groupId, topics)),
+    topicOffsets: (topic) => wrap(brokers, 'reading offsets', () => topicOffsets(admin, topic)),
+    deleteGroup: (groupId) =>
+      wrap(brokers, `removing group ${groupId}`, async () => {
+        await admin.deleteGroups([groupId])
+      }),
+    close: () => admin.disconnect(),
+  }
+}
+
+async function describeTopics(admin: Admin, topics: readonly string[], configNames: readonly string[]) {
+  const existing = new Set(await admin.listTopics())
+  const wanted = topics.filter((topic) => existing.has(topic))
+  const found = new Map<string, TopicSettings>()
+  if (wanted.length === 0) return found
+  const metadata = await admin.fetchTopicMetadata({ topics: wanted })
+  const configs = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: wanted.map((name) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name,
+      configNames: [...configNames],
+    })),
+  })
+  for (const { name, partitions } of metadata.topics) {
+    const resource = configs.resources.find((candidate) => candidate.resourceName === name)
+    found.set(name, {
+      topic: name,
+      partitions: partitions.length,
+      replication: partitions[0]?.replicas.length ?? 0,
+      configs: Object.fromEntries(
+        (resource?.configEntries ?? []).map((entry) => [entry.configName, entry.configValue]),
+      ),
+    })
+  }
+  return found
+}
+
+async function createTopics(admin: Admin, topics: readonly TopicSettings[]): Promise<void> {
+  if (topics.length === 0) return
+  await admin.createTopics({
+    waitForLeaders: true,
+    timeout: CREATE_TIMEOUT_MS,
+    topics: topics.map(({ topic, partitions, replication, configs }) => ({
+      topic,
+      numPartitions: partitions,
+      replicationFactor: replication,
+      configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
+    })),
+  })
+}
+
+/** Kafka's numbers for where a config comes from: 1 is «set on this topic». */
+const TOPIC_CONFIG_SOURCE = 1
+
+async function dynamicConfigs(admin: Admin, topic: string): Promise<Record<string, string>> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+  })
+  const entries = resources[0]?.configEntries ?? []
+  return Object.fromEntries(
+    entries
+      .filter((entry) => (entry.configSource as unknown as number) === TOPIC_CONFIG_SOURCE)
+      .map((entry) => [entry.configName, entry.configValue]),
+  )
+}
+
+async function topicOffsets(admin: Admin, topic: string) {
+  try {
+    const offsets = await admin.fetchTopicOffsets(topic)
+    return offsets.map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
+  } catch (cause) {
+    if ((cause as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw cause
+    throw new TributaryError('topic-missing', `Topic ${topic} does not exist. Run \`tributary provision\`.`, { cause })
+  }
+}
+
+async function groupLag(admin: Admin, groupId: string, topics: readonly string[]): Promise<readonly GroupLag[]> {
+  const committed = new Map<string, bigint>()
+  for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics: [...topics] })) {
+    for (const { partition, offset } of partitions)
+      if (offset !== '-1') committed.set(`${topic}/${partition}`, BigInt(offset))
+  }
+  const rows: GroupLag[] = []
+  for (const topic of topics) {
+    for (const { partition, low, high } of await topicOffsets(admin, topic))
+      rows.push({ topic, partition, low, high, committed: committed.get(`${topic}/${partition}`) ?? null })
+  }
+  return rows
+}
+
+async function wrap<T>(brokers: readonly string[], doing: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (cause) {
+    if (cause instanceof TributaryError) throw cause
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    throw new TributaryError(
+      'kafka-unreachable',
+      `Kafka at ${brokers.join(', ')} failed while ${doing}: ${detail}. Check kafka.brokers and that the brokers run.`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,59 @@
+import { Kafka, type LogEntry, logLevel } from 'kafkajs'
+
+/** A line for the log. `fields` hold no personal data and no secrets. */
+export type Log = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Record<string, unknown>,
+) => void
+
+export interface KafkaOptions {
+  readonly brokers: readonly string[]
+  /** Shown in the broker's logs and quotas. */
+  readonly clientId: string
+  readonly log: Log
+}
+
+/** How long one request may take before its result is unknown. */
+export const REQUEST_TIMEOUT_MS = 30_000
+export const CONNECT_TIMEOUT_MS = 5_000
+
+/** A handle on one Kafka cluster; opens no connection by itself. */
+export function connectKafka(options: KafkaOptions): Kafka {
+  silenceNegativeTimeoutWarning()
+  return new Kafka({
+    clientId: options.clientId,
+    brokers: [...options.brokers],
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    enforceRequestTimeout: true,
+    retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 6 },
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => forward(options.log, entry),
+  })
+}
+
+/**
+ * The library reports at ERROR what it will retry by itself (a coordinator that is still loading, a broker that restarts).
+ * Those are ours to judge: what finally fails reaches us as an exception.
+ */
+function forward(log: Log, entry: LogEntry): void {
+  const { message, error, groupId, retryCount } = entry.log as Record<string, unknown> & { message: string }
+  const fields = { library: 'kafkajs', namespace: entry.namespace, error, groupId, retryCount }
+  const level = entry.level === logLevel.ERROR || entry.level === logLevel.WARN ? 'info' : 'debug'
+  log(level, message, fields)
+}
+
+let silenced = false
+
+/** Node 24 warns of a negative timeout that this library computes when it is late; it is harmless. */
+function silenceNegativeTimeoutWarning(): void {
+  if (silenced) return
+  silenced = true
+  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void
+  process.emitWarning = ((warning: unknown, ...rest: unknown[]) => {
+    const name = typeof rest[0] === 'object' ? (rest[0] as { type?: string } | null)?.type : rest[0]
+    if (name === 'TimeoutNegativeWarning') return
+    emitWarning(warning, ...rest)
+  }) as typeof process.emitWarning
+}

@@ -1,0 +1,203 @@
+import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
+import { TributaryError } from '../../schemas/errors.ts'
+import { openAdmin } from './admin.ts'
+
+export interface IncomingRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, Buffer | string | undefined>>
+  /** Milliseconds since 1970, as the broker has it. */
+  readonly timestampMs: number
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface GroupOptions {
+  readonly groupId: string
+  readonly topics: readonly string[]
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  /**
+   * Takes the records of one partition, in offset order and without a gap. While the promise is pending nothing more is fetched of that partition, so
+   * back-pressure is to wait; `heartbeat` must be called every few seconds meanwhile. It throws when the group rebalances: let it through.
+   * `high` is the partition's next offset.
+   */
+  onRecords(records: readonly IncomingRecord[], high: bigint, heartbeat: () => Promise<void>): Promise<void>
+  /** The group gave this member these partitions, and took away all former ones. Called in the same tick as the join. */
+  onAssigned(partitions: readonly TopicPartition[]): void
+  /** The group took all partitions away; new ones follow, or not. */
+  onRevoked(): void
+  /** The group's coordinator confirmed this member. */
+  onHeartbeat(): void
+  /** The consumer has ended for good: make another. */
+  onCrash(error: Error): void
+}
+
+export interface GroupConsumer {
+  start(): Promise<void>
+  /**
+   * Commits the next offset to read of each partition under the present generation of the group.
+   * @throws Error when the group has moved on; nothing is lost, the records come again
+   */
+  commit(offsets: readonly (TopicPartition & { readonly next: bigint })[]): Promise<void>
+  /** Leaves the group and closes the connections. */
+  close(): Promise<void>
+}
+
+/** A member sends a heartbeat this often; the session time-out allows for several to be lost. */
+export const HEARTBEAT_INTERVAL_MS = 2_000
+const FETCH_WAIT_MS_MAX = 500
+const FETCH_BYTES_MAX = 16 * 1024 * 1024
+const PARTITION_FETCH_BYTES_MAX = 2 * 1024 * 1024
+const PARTITIONS_AT_ONCE = 64
+
+/** A member of a consumer group with eager rebalancing and offsets committed by hand. */
+export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupConsumer {
+  const consumer = kafka.consumer({
+    groupId: options.groupId,
+    sessionTimeout: options.sessionTimeoutMs,
+    rebalanceTimeout: options.rebalanceTimeoutMs,
+    heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+    maxWaitTimeInMs: FETCH_WAIT_MS_MAX,
+    minBytes: 1,
+    maxBytes: FETCH_BYTES_MAX,
+    maxBytesPerPartition: PARTITION_FETCH_BYTES_MAX,
+    allowAutoTopicCreation: false,
+    readUncommitted: false,
+    retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 8, restartOnFailure: async () => false },
+  })
+  let closed = false
+  const continuity = watchContinuity(kafka, options)
+  listen(consumer, options, continuity.reset, () => closed)
+
+  return {
+    async start() {
+      try {
+        await consumer.connect()
+        await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
+      } catch (cause) {
+        throw subscribeError(options, cause)
+      }
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: true,
+        partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+        eachBatch: async ({ batch, heartbeat }) => {
+          const { topic, partition } = batch
+          await continuity.check(batch)
+          const records = batch.messages.map((message) => incoming(topic, partition, message))
+          if (records.length > 0) await options.onRecords(records, BigInt(batch.highWatermark), heartbeat)
+          await heartbeat()
+        },
+      })
+    },
+    async commit(offsets) {
+      if (offsets.length === 0) return
+      await consumer.commitOffsets(
+        offsets.map(({ topic, partition, next }) => ({ topic, partition, offset: next.toString() })),
+      )
+    },
+    async close() {
+      closed = true
+      await consumer.disconnect()
+    },
+  }
+}
+
+/**
+ * The library can hand over a batch that was fetched before a rejoin, and then goes on behind it: what lies between the committed offset
+ * and that batch would never be seen, and a commit would seal the loss. So each batch must begin where the last one ended, and the first
+ * one where the group has committed.
+ */
+function watchContinuity(kafka: Kafka, options: GroupOptions) {
+  let expected: Promise<Map<string, bigint>> | null = null
+  return {
+    reset() {
+      expected = null
+    },
+    async check(batch: Batch) {
+      expected ??= startOffsets(kafka, options)
+      const next = await expected
+      const place = `${batch.topic}/${batch.partition}`
+      const begins = BigInt((batch as Batch & { fetchedOffset: string }).fetchedOffset)
+      const due = next.get(place)
+      if (due === undefined || begins > due)
+        throw new TributaryError(
+          'fetch-gap',
+          `${place} was read from offset ${begins}, but ${due ?? 'nothing'} was due.`,
+        )
+      next.set(place, BigInt(batch.lastOffset()) + 1n)
+    },
+  }
+}
+
+async function startOffsets(kafka: Kafka, options: GroupOptions): Promise<Map<string, bigint>> {
+  const admin = await openAdmin(kafka, [])
+  try {
+    const rows = await admin.groupLag(options.groupId, options.topics)
+    return new Map(
+      rows.map(({ topic, partition, committed, low }) => [
+        `${topic}/${partition}`,
+        committed === null || committed < low ? low : committed,
+      ]),
+    )
+  } finally {
+    await admin.close()
+  }
+}
+
+function listen(consumer: Consumer, options: GroupOptions, reset: () => void, isClosed: () => boolean): void {
+  const { GROUP_JOIN, REBALANCING, HEARTBEAT, CRASH, STOP } = consumer.events
+  consumer.on(GROUP_JOIN, ({ payload }) => {
+    const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) =>
+      (numbers as number[]).map((partition) => ({ topic, partition })),
+    )
+    reset()
+    options.onHeartbeat()
+    options.onAssigned(partitions)
+  })
+  consumer.on(REBALANCING, () => options.onRevoked())
+  consumer.on(HEARTBEAT, () => options.onHeartbeat())
+  consumer.on(STOP, () => {
+    options.onRevoked()
+  })
+  consumer.on(CRASH, ({ payload }) => {
+    if (!isClosed()) options.onCrash(crashError(payload.error))
+  })
+}
+
+function incoming(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
+  return {
+    topic,
+    partition,
+    offset: BigInt(message.offset),
+    key: message.key,
+    value: message.value,
+    headers: (message.headers ?? {}) as IncomingRecord['headers'],
+    timestampMs: Number(message.timestamp),
+  }
+}
+
+/** An error of the library means that brokers are away; anything else was thrown by us and keeps its own fate. */
+function crashError(error: Error): Error {
+  if (!error.name.startsWith('KafkaJS')) return error
+  const cause = (error as { cause?: unknown }).cause
+  if (cause instanceof TributaryError) return cause
+  return new TributaryError('kafka-unreachable', `The consumer stopped: ${error.message}`, { cause: error })
+}
+
+function subscribeError(options: GroupOptions, cause: unknown): TributaryError {
+  if ((cause as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
+    return new TributaryError(
+      'topic-missing',
+      `One of the topics ${options.topics.join(', ')} does not exist. Run \`tributary provision\`.`,
+      { cause },
+    )
+  return new TributaryError('kafka-unreachable', `No Kafka broker answers: ${(cause as Error).message}`, { cause })
+}

@@ -1,0 +1,229 @@
+import type { IncomingRecord, TopicPartition } from '../connectors/kafka/consumer.ts'
+import { Assignment } from './assignment.ts'
+import { deadLetterRecord } from './dead-letter.ts'
+import { readHead } from './decode.ts'
+import { deliver } from './deliver.ts'
+import type { DeliveryContext, Route } from './item.ts'
+import type { Waiting } from './lanes.ts'
+
+/** What one member holds in memory, at most: unfinished records, and bytes of the values that wait. */
+export const RECORDS_MAX = 100_000
+export const BYTES_MAX = 48 * 1024 * 1024
+
+interface Taken {
+  readonly assignment: Assignment
+  readonly record: Waiting
+}
+
+export interface EngineOptions {
+  readonly context: DeliveryContext
+  readonly routes: readonly Route[]
+  /** Batches under way at once. */
+  readonly concurrency: number
+  /** Called once when delivery cannot go on: a defect, or a declaration that does not fit. */
+  readonly onFailure: (error: Error) => void
+}
+
+/**
+ * One member's deliveries: takes records of the partitions it was assigned into lanes, and keeps up to `concurrency` batches under way.
+ * A batch takes whatever is ready, so it is one record when all is quiet and grows under load.
+ */
+export class Engine {
+  readonly #context: DeliveryContext
+  readonly #routes: Map<string, Route>
+  readonly #concurrency: number
+  readonly #onFailure: (error: Error) => void
+  readonly #assignments = new Map<string, Assignment>()
+  #underWay = 0
+  #nextRoute = 0
+  #pumping = false
+  #stopping = false
+  #waiters: (() => void)[] = []
+
+  constructor({ context, routes, concurrency, onFailure }: EngineOptions) {
+    this.#context = context
+    this.#routes = new Map(routes.map((route) => [route.topic, route]))
+    this.#concurrency = concurrency
+    this.#onFailure = onFailure
+  }
+
+  /** The group gave this member these partitions; all former ones are over, even those that came back. */
+  assigned(partitions: readonly TopicPartition[]): void {
+    this.revoked()
+    for (const { topic, partition } of partitions) {
+      const route = this.#routes.get(topic)
+      if (!route) continue
+      const entity = route.mapping.entity.name
+      const scope = { subscriber: this.#context.subscriber, entity, partition }
+      this.#assignments.set(`${topic}/${partition}`, new Assignment(topic, partition, scope))
+    }
+  }
+
+  revoked(): void {
+    for (const assignment of this.#assignments.values()) assignment.active = false
+    this.#assignments.clear()
+    this.#context.membership.wake()
+    this.#wake()
+  }
+
+  /** Takes records of one partition into its lanes, in order. */
+  ingest(records: readonly IncomingRecord[], high: bigint): void {
+    const first = records[0]
+    const assignment = first && this.#assignments.get(`${first.topic}/${first.partition}`)
+    if (!assignment || this.#stopping) return
+    const entity = assignment.scope.entity
+    let coalesced = 0
+    for (const record of records) {
+      const head = readHead(record)
+      const ticket = assignment.offsets.add(record.offset)
+      if (head === null) {
+        void this.#giveUp(assignment, record, ticket)
+        continue
+      }
+      // Copied: the library's value is a view of a whole fetch, which one waiting record would keep in memory.
+      const value = record.value === null ? null : Buffer.from(record.value)
+      const { headers, offset } = record
+      if (assignment.lanes.add({ ...head, value, headers, offset, tickets: [ticket] })) coalesced++
+    }
+    assignment.high = high
+    this.#context.observer.received(entity, records.length)
+    if (coalesced > 0) this.#context.observer.coalesced(entity, coalesced)
+    this.#schedule()
+  }
+
+  /** Whether there is room for more records; see {@link changed}. */
+  get hasRoom(): boolean {
+    let records = 0
+    let bytes = 0
+    for (const { offsets, lanes } of this.#assignments.values()) {
+      records += offsets.size
+      bytes += lanes.bytes
+    }
+    return records < RECORDS_MAX && bytes < BYTES_MAX
+  }
+
+  /** Resolves when something was finished, or after `ms`. */
+  changed(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#waiters.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** The offsets that may be committed and have not been yet. */
+  committable(): { assignment: Assignment; next: bigint }[] {
+    const ready = []
+    for (const assignment of this.#assignments.values()) {
+      const next = assignment.offsets.committable
+      if (next !== null && next !== assignment.committed) ready.push({ assignment, next })
+    }
+    return ready
+  }
+
+  /** The partitions held now. */
+  get assignments(): Iterable<Assignment> {
+    return this.#assignments.values()
+  }
+
+  /** Starts nothing new and waits until nothing is under way, or for `ms`. */
+  async drain(ms: number): Promise<void> {
+    this.#stopping = true
+    const deadline = performance.now() + ms
+    while (this.#underWay > 0 && performance.now() < deadline) await this.changed(deadline - performance.now())
+  }
+
+  #schedule(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    // Later in this turn of the loop: the records of several partitions that were fetched together make one batch.
+    setImmediate(() => {
+      this.#pumping = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    const routes = [...this.#routes.values()]
+    let idle = 0
+    while (!this.#stopping && this.#underWay < this.#concurrency && idle < routes.length) {
+      const route = routes[this.#nextRoute++ % routes.length]!
+      const taken = this.#take(route)
+      if (taken.length === 0) {
+        idle++
+        continue
+      }
+      idle = 0
+      this.#underWay++
+      void this.#run(route, taken)
+    }
+  }
+
+  #take(route: Route): Taken[] {
+    const taken: Taken[] = []
+    let room = this.#context.destination.batchMax
+    for (const assignment of this.#assignments.values()) {
+      if (assignment.topic !== route.topic || room === 0) continue
+      for (const record of assignment.lanes.take(room)) taken.push({ assignment, record })
+      room = this.#context.destination.batchMax - taken.length
+    }
+    return taken
+  }
+
+  async #run(route: Route, taken: readonly Taken[]): Promise<void> {
+    try {
+      await deliver(this.#context, route, taken, (assignment, record) => {
+        for (const ticket of record.tickets) assignment.offsets.finish(ticket)
+        assignment.lanes.release(record.key)
+      })
+    } catch (error) {
+      this.#onFailure(error as Error)
+    } finally {
+      this.#underWay--
+      this.#wake()
+      this.#schedule()
+    }
+  }
+
+  /** A record without a readable key or version has no lane: it becomes a dead letter by itself. */
+  async #giveUp(assignment: Assignment, record: IncomingRecord, ticket: number): Promise<void> {
+    const { prefix, subscriber, deadLetters, observer, signal, log } = this.#context
+    const { topic, partition, offset, value, headers } = record
+    const { entity } = assignment.scope
+    const letter = deadLetterRecord(prefix, subscriber, {
+      entity,
+      key: null,
+      topic,
+      partition,
+      offset,
+      value,
+      headers,
+      stage: 'decode',
+      code: 'record-corrupt',
+      reason: 'the record has no key or no version that can be read',
+      attempts: 1,
+      failedAtMs: Date.now(),
+    })
+    while (assignment.active && !signal.aborted) {
+      try {
+        await deadLetters.write([letter])
+        observer.deadLettered(entity, 'record-corrupt')
+        assignment.offsets.finish(ticket)
+        return this.#wake()
+      } catch (error) {
+        log('warn', 'a dead letter could not be written, trying again', { reason: (error as Error).message })
+        await this.changed(DEAD_LETTER_RETRY_MS)
+      }
+    }
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const wake of waiters) wake()
+  }
+}
+
+const DEAD_LETTER_RETRY_MS = 1_000

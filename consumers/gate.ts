@@ -1,0 +1,52 @@
+import { byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
+import { packVersion, parseAnswer } from './ledger/entry.ts'
+import { planPatch } from './patch.ts'
+
+/**
+ * Asks the ledger for each record whether it is still wanted, one script a partition. Those that are get their token, ledger entry and
+ * patch; stale ones are finished; a refused owner's keep `token` null and are tried again.
+ * @throws TributaryError `ledger-unreachable`: nothing may be sent
+ */
+export async function gate(
+  context: DeliveryContext,
+  route: Route,
+  items: readonly Item[],
+  finish: (item: Item) => void,
+): Promise<void> {
+  await Promise.all([...byAssignment(items).values()].map((group) => gateGroup(context, route, group, finish)))
+}
+
+async function gateGroup(
+  context: DeliveryContext,
+  route: Route,
+  items: readonly Item[],
+  finish: (item: Item) => void,
+): Promise<void> {
+  const { ledger, membership, observer } = context
+  const { assignment } = items[0]!
+  const token = await assignment.token(ledger, () => membership.next())
+  if (!assignment.active) return
+  const requests = items.map(({ record, uncertain }) => ({
+    key: record.key,
+    version: packVersion(record.version),
+    uncertain,
+  }))
+  const answers = await ledger.gate(assignment.scope, token, requests)
+  if (answers === 'fenced') return assignment.refused(token)
+  let stale = 0
+  for (const [index, item] of items.entries()) {
+    const answer = answers[index]!
+    if (answer[0] === 's') {
+      stale += item.record.tickets.length
+      finish(item)
+      continue
+    }
+    item.token = token
+    item.entry = parseAnswer(answer)
+    // The ledger keeps it from here on.
+    item.uncertain = false
+    if (item.change !== null)
+      item.plan = planPatch(route.mapping, route.fingerprinter, item.entry, item.change, item.mustBeFull)
+  }
+  if (stale > 0) observer.gated(route.mapping.entity.name, 'stale', stale)
+}

@@ -1,0 +1,37 @@
+import { VERSION_BYTES, type Version, writeVersion } from '../../schemas/version.ts'
+import { type Fingerprints, unpackFingerprints } from '../fingerprint.ts'
+
+/** What the ledger knows of one key at one subscriber, as the gate answers it. */
+export interface LedgerEntry {
+  /** `none`: nothing was ever applied. */
+  readonly state: 'none' | 'live' | 'deleted'
+  /** Whether the destination may hold something else than the ledger says; patches are full then. */
+  readonly uncertain: boolean
+  /** How long a lost request could still take effect, in ms; 0 when none can. */
+  readonly uncertainForMs: number
+  /** Whether a dead letter of this key waits. */
+  readonly dead: boolean
+  readonly fingerprints: Fingerprints
+}
+
+const STATES = { n: 'none', l: 'live', d: 'deleted' } as const
+
+/** The width of the decimal milliseconds in an entry. */
+const MS_DIGITS = 14
+
+/** Reads the gate's answer for a key that may go on; see gate.lua for the form. */
+export function parseAnswer(answer: string): LedgerEntry {
+  const state = STATES[answer[1] as keyof typeof STATES]
+  const uncertain = answer[2] === 'u'
+  const uncertainForMs = Number(answer.slice(3, 3 + MS_DIGITS))
+  const dead = answer[3 + MS_DIGITS] === '1'
+  return { state, uncertain, uncertainForMs, dead, fingerprints: unpackFingerprints(answer.slice(4 + MS_DIGITS)) }
+}
+
+const scratch = Buffer.alloc(VERSION_BYTES)
+
+/** A version as 40 hexadecimal digits that sort as versions do: how it travels to Redis, whose Lua has no 64-bit integers. */
+export function packVersion(version: Version): string {
+  writeVersion(version, scratch)
+  return scratch.toString('hex')
+}

@@ -1,0 +1,67 @@
+-- Asks for a batch of keys whether a version is still wanted, and marks those that are as in flight under this owner.
+-- KEYS[1]    the scope's owner record (see claim.lua)
+-- KEYS[i+1]  the entry of the i-th key
+-- ARGV[1]    token of the asking owner, 16 characters
+-- ARGV[2]    run id of this Redis process, 8 characters: entries of another one may have lost their tail
+-- ARGV[3]    late request time of the destination, ms
+-- ARGV[2i+2] version of the i-th key, 20 bytes
+-- ARGV[2i+3] 'u' when the asker knows the key to be uncertain, else 'c'
+-- Returns    {'fenced'} when the scope has another owner, or none; else {'ok', answer 1, answer 2, …}, each
+--            's' stale: an equal or newer version is applied
+--            'g' go: then state ('n' none, 'l' live, 'd' deleted), 'u' or 'c', ms that a lost request can still take (14 digits),
+--                dead letter ('0' or '1'), fingerprints
+-- Atomic: reading an entry and marking it, so that two owners never both think they are alone with a key.
+--
+-- An entry: version (40) state (1) run id (8) token in flight (16, '-' for none) uncertain until, ms (14 digits, 0 for certain)
+--           dead letter (1) fingerprints (the rest)
+local NONE = '----------------'
+local CERTAIN = '00000000000000'
+local NEVER = string.rep('0', 40)
+
+local owner = redis.call('GET', KEYS[1])
+if not owner or string.sub(owner, 1, 16) ~= ARGV[1] then return {'fenced'} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local token, run, late = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local born = tonumber(string.sub(owner, 17, 30))
+
+-- By numbers of 40 bits: Lua's string order follows the locale, and its numbers are doubles.
+local function compare(a, b)
+  for at = 1, 40, 10 do
+    local x, y = tonumber(string.sub(a, at, at + 9), 16), tonumber(string.sub(b, at, at + 9), 16)
+    if x ~= y then return x - y end
+  end
+  return 0
+end
+
+local answers = {'ok'}
+for i = 1, #KEYS - 1 do
+  local wanted, asked = ARGV[2 * i + 2], ARGV[2 * i + 3]
+  local entry = redis.call('GET', KEYS[i + 1])
+  local version, state, wrote, holder, till, dead, prints
+  local uncertain = asked == 'u'
+  if entry then
+    version, state, wrote = string.sub(entry, 1, 40), string.sub(entry, 41, 41), string.sub(entry, 42, 49)
+    holder, till, dead = string.sub(entry, 50, 65), string.sub(entry, 66, 79), string.sub(entry, 80, 80)
+    prints = string.sub(entry, 81)
+    if wrote ~= run or (holder ~= NONE and holder ~= token) then uncertain = true end
+  else
+    version, state, wrote, holder, till, dead, prints = NEVER, 'n', run, NONE, CERTAIN, '0', ''
+    if now < born + late then uncertain = true end
+  end
+  if uncertain then till = string.format('%014.0f', now + late) end
+
+  local order = compare(wanted, version)
+  if order < 0 or (order == 0 and till == CERTAIN) then
+    if uncertain then
+      redis.call('SET', KEYS[i + 1], version .. state .. run .. NONE .. till .. dead .. prints, 'KEEPTTL')
+    end
+    answers[i + 1] = 's'
+  else
+    redis.call('SET', KEYS[i + 1], version .. state .. run .. token .. till .. dead .. prints, 'KEEPTTL')
+    local left = till == CERTAIN and 0 or math.max(0, tonumber(till) - now)
+    answers[i + 1] = 'g' .. state .. (till == CERTAIN and 'c' or 'u') .. string.format('%014.0f', left) .. dead .. prints
+  end
+end
+return answers

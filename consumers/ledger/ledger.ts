@@ -1,0 +1,237 @@
+import { readFileSync } from 'node:fs'
+import { Redis } from 'ioredis'
+import type { Log } from '../../connectors/kafka/client.ts'
+import { TributaryError } from '../../schemas/errors.ts'
+
+/** One subscriber's keys of one partition: what one owner holds, and what one script works on. */
+export interface Scope {
+  readonly subscriber: string
+  readonly entity: string
+  readonly partition: number
+}
+
+export interface GateRequest {
+  readonly key: string
+  /** Packed by `packVersion`. */
+  readonly version: string
+  /** The asker knows that the destination may hold something else than the ledger says. */
+  readonly uncertain: boolean
+}
+
+export interface SettleRequest {
+  readonly key: string
+  readonly version: string
+  readonly result: 'applied' | 'newer' | 'dead'
+  readonly full: boolean
+  readonly state: 'live' | 'deleted'
+  readonly fingerprints: string
+}
+
+export interface ScopeProgress {
+  /** When something was last settled, in ms since 1970 by Redis's clock. */
+  readonly settledAtMs: number
+  /** The newest source commit among it, in microseconds since 1970. */
+  readonly committedAt: bigint
+}
+
+export interface LedgerOptions {
+  readonly url: string
+  /** The pipeline's name: the prefix of all keys. */
+  readonly prefix: string
+  /** After this time a request of the destination that got no answer can no longer take effect. */
+  readonly lateRequestMs: number
+  readonly comparesVersions: boolean
+  /** How long the entry of a deleted key is kept. */
+  readonly deletedKeepMs: number
+  readonly log: Log
+}
+
+const COMMAND_TIMEOUT_MS = 5_000
+const CONNECT_TIMEOUT_MS = 5_000
+const RECONNECT_MS_MAX = 2_000
+const RUN_ID_CHARS = 8
+
+const script = (name: string) => readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8')
+
+type Scripts = Record<'claim' | 'gate' | 'settle', (...args: (string | number)[]) => Promise<unknown>>
+
+/**
+ * What a subscriber last applied, per key, in Redis.
+ *
+ * A command that failed or timed out may still be carried out by a connection that was given up. So tokens live only as long as a
+ * connection ({@link connection}): after a reconnect every scope is claimed again with a new token, and a late command of the old one is refused.
+ */
+export class Ledger {
+  readonly #redis: Redis
+  readonly #options: LedgerOptions
+  #runId: string | null = null
+  #connection = 0
+
+  constructor(options: LedgerOptions) {
+    this.#options = options
+    this.#redis = new Redis(options.url, {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      enableReadyCheck: true,
+      retryStrategy: (times) => Math.min(50 * times, RECONNECT_MS_MAX),
+    })
+    for (const [name, numberOfKeys] of [
+      ['claim', 1],
+      ['gate', undefined],
+      ['settle', undefined],
+    ] as const)
+      this.#redis.defineCommand(name, { lua: script(name), ...(numberOfKeys === undefined ? {} : { numberOfKeys }) })
+    this.#redis.on('ready', () => void this.#identify())
+    this.#redis.on('close', () => {
+      this.#runId = null
+    })
+    // Each failed command says so itself; without a listener the library prints to stderr.
+    this.#redis.on('error', (error) => options.log('debug', 'redis', { error: error.message }))
+  }
+
+  /** Grows with each connection; a token is good for the connection it was claimed on. 0 before the first. */
+  get connection(): number {
+    return this.#connection
+  }
+
+  get ready(): boolean {
+    return this.#runId !== null
+  }
+
+  /**
+   * Connects, and says when Redis is set up so that it may drop entries.
+   * @throws TributaryError `ledger-unreachable`
+   */
+  async connect(): Promise<void> {
+    try {
+      await this.#redis.connect()
+      const [, policy] = (await this.#redis.config('GET', 'maxmemory-policy').catch(() => [])) as string[]
+      if (policy !== undefined && policy !== 'noeviction')
+        this.#options.log(
+          'warn',
+          `Redis may evict ledger entries: set maxmemory-policy to noeviction (it is ${policy})`,
+        )
+      if (this.#runId === null) await this.#identify()
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
+  }
+
+  /** Makes `token` the owner of a scope; every other one is refused from then on. */
+  async claim(scope: Scope, token: string): Promise<void> {
+    await this.#call('claim', this.#ownerKey(scope), token)
+  }
+
+  /**
+   * Asks for each key whether its version is still wanted, and marks those that are as in flight under this token.
+   * @returns one answer a request (`s`, or what `parseAnswer` reads), or `fenced` when the scope has another owner
+   */
+  async gate(scope: Scope, token: string, requests: readonly GateRequest[]): Promise<'fenced' | readonly string[]> {
+    const keys = [this.#ownerKey(scope)]
+    const args = [token, this.#run(), String(this.#options.lateRequestMs)]
+    for (const { key, version, uncertain } of requests) {
+      keys.push(this.#entryKey(scope, key))
+      args.push(version, uncertain ? 'u' : 'c')
+    }
+    const answers = (await this.#call('gate', keys.length, ...keys, ...args)) as string[]
+    return answers[0] === 'fenced' ? 'fenced' : answers.slice(1)
+  }
+
+  /**
+   * Records what became of requests. Apply first, record after: recording first would lose the change in a crash.
+   * @param committedAt the newest commit among them, microseconds since 1970; null for none
+   */
+  async settle(
+    scope: Scope,
+    token: string,
+    requests: readonly SettleRequest[],
+    committedAt: bigint | null,
+  ): Promise<'fenced' | readonly ('settled' | 'again')[]> {
+    const keys = [this.#ownerKey(scope), `${this.#prefix(scope)}:progress`]
+    const compares = this.#options.comparesVersions ? '1' : '0'
+    const args = [token, this.#run(), compares, String(this.#options.deletedKeepMs), committedAt?.toString() ?? '']
+    for (const { key, version, result, full, state, fingerprints } of requests) {
+      keys.push(this.#entryKey(scope, key))
+      args.push(version, RESULTS[result], (full ? '1' : '0') + (state === 'live' ? 'l' : 'd'), fingerprints)
+    }
+    const answers = (await this.#call('settle', keys.length, ...keys, ...args)) as ('fenced' | 'settled' | 'again')[]
+    return answers[0] === 'fenced' ? 'fenced' : (answers.slice(1) as ('settled' | 'again')[])
+  }
+
+  /** When something was last settled in a scope; null when nothing was. */
+  async progress(scope: Scope): Promise<ScopeProgress | null> {
+    try {
+      const text = await this.#redis.get(`${this.#prefix(scope)}:progress`)
+      if (text === null) return null
+      return { settledAtMs: Number(text.slice(0, 14)), committedAt: BigInt(text.slice(14)) }
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
+  }
+
+  close(): void {
+    this.#redis.disconnect()
+  }
+
+  async #identify(): Promise<void> {
+    try {
+      const info = await this.#redis.info('server')
+      const runId = /^run_id:([0-9a-f]{40})/m.exec(info)?.[1]
+      if (runId === undefined) throw new Error('INFO server has no run_id')
+      if (this.#runId !== null) return
+      this.#runId = runId.slice(0, RUN_ID_CHARS)
+      this.#connection++
+    } catch (error) {
+      this.#options.log('warn', 'Redis did not say its run id; connecting again', { error: (error as Error).message })
+      this.#redis.disconnect(true)
+    }
+  }
+
+  async #call(command: keyof Scripts, ...args: (string | number)[]): Promise<unknown> {
+    const connection = this.#connection
+    try {
+      return await (this.#redis as unknown as Scripts)[command](...args)
+    } catch (cause) {
+      // The command may still be carried out. On a new connection its token counts for nothing.
+      if (connection === this.#connection && this.#runId !== null) {
+        this.#runId = null
+        this.#redis.disconnect(true)
+      }
+      throw this.#unreachable(cause)
+    }
+  }
+
+  #run(): string {
+    if (this.#runId === null) throw this.#unreachable(new Error('not connected'))
+    return this.#runId
+  }
+
+  #unreachable(cause: unknown): TributaryError {
+    if (cause instanceof TributaryError) return cause
+    const { host, port } = this.#redis.options
+    return new TributaryError(
+      'ledger-unreachable',
+      `Redis at ${host}:${port} failed: ${(cause as Error).message}. Nothing is sent to the subscriber until it answers.`,
+      { cause },
+    )
+  }
+
+  #prefix({ subscriber, entity, partition }: Scope): string {
+    return `tributary:${this.#options.prefix}:{${subscriber}/${entity}/${partition}}`
+  }
+
+  #ownerKey(scope: Scope): string {
+    return `${this.#prefix(scope)}:owner`
+  }
+
+  #entryKey(scope: Scope, key: string): string {
+    return `${this.#prefix(scope)}:key:${key}`
+  }
+}
+
+const RESULTS = { applied: 'a', newer: 'n', dead: 'r' } as const

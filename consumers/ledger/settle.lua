@@ -1,0 +1,70 @@
+-- Records for a batch of keys what became of their requests, and clears their marks.
+-- KEYS[1]    the scope's owner record (see claim.lua)
+-- KEYS[2]    the scope's progress, for `status`: time of this settle (14 digits, ms), then ARGV[5]
+-- KEYS[i+2]  the entry of the i-th key (its form: gate.lua)
+-- ARGV[1]    token of the owner, 16 characters
+-- ARGV[2]    run id of this Redis process, 8 characters
+-- ARGV[3]    '1' when the destination compares versions, else '0'
+-- ARGV[4]    how long the entry of a deleted key is kept, ms
+-- ARGV[5]    commit time of the newest change in it, microseconds, for `status`; '' for none
+-- ARGV[4i+2] version of the i-th key, 20 bytes
+-- ARGV[4i+3] result: 'a' took effect · 'n' the destination has a newer one · 'r' given up as a dead letter
+-- ARGV[4i+4] '1' when the patch was full, else '0'; then the state it leads to, 'l' or 'd'
+-- ARGV[4i+5] fingerprints
+-- Returns    {'fenced'} when the scope has another owner, or none; else {'ok', 'settled'|'again', …}
+--            'again': the mark was lost with a former life of Redis, so that a patch of differences proves nothing: ask the gate again
+-- Atomic: nothing is written for an owner that was replaced, and no older version over a newer one.
+local NONE = '----------------'
+local CERTAIN = '00000000000000'
+local NEVER = string.rep('0', 40)
+
+local owner = redis.call('GET', KEYS[1])
+if not owner or string.sub(owner, 1, 16) ~= ARGV[1] then return {'fenced'} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local token, run, compares, keep = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4]
+
+-- By numbers of 40 bits: Lua's string order follows the locale, and its numbers are doubles.
+local function compare(a, b)
+  for at = 1, 40, 10 do
+    local x, y = tonumber(string.sub(a, at, at + 9), 16), tonumber(string.sub(b, at, at + 9), 16)
+    if x ~= y then return x - y end
+  end
+  return 0
+end
+
+local answers = {'ok'}
+for i = 1, #KEYS - 2 do
+  local done, result = ARGV[4 * i + 2], ARGV[4 * i + 3]
+  local full, becomes, prints = string.sub(ARGV[4 * i + 4], 1, 1) == '1', string.sub(ARGV[4 * i + 4], 2, 2), ARGV[4 * i + 5]
+  local key = KEYS[i + 2]
+  local entry = redis.call('GET', key) or (NEVER .. 'n' .. '--------' .. NONE .. CERTAIN .. '0')
+  local version, state, wrote = string.sub(entry, 1, 40), string.sub(entry, 41, 41), string.sub(entry, 42, 49)
+  local till, dead, kept = string.sub(entry, 66, 79), string.sub(entry, 80, 80), string.sub(entry, 81)
+
+  if result == 'a' then
+    if compare(version, done) > 0 then
+      redis.call('SET', key, version .. state .. wrote .. NONE .. till .. dead .. kept, 'KEEPTTL')
+      answers[i + 1] = 'settled'
+    elseif not full and (wrote ~= run or state == 'n') then
+      answers[i + 1] = 'again'
+    else
+      if full and (compares or tonumber(till) <= now) then till = CERTAIN end
+      local value = done .. becomes .. run .. NONE .. till .. '0' .. prints
+      if becomes == 'd' then redis.call('SET', key, value, 'PX', keep) else redis.call('SET', key, value) end
+      answers[i + 1] = 'settled'
+    end
+  elseif result == 'n' then
+    if till == CERTAIN then till = string.format('%014.0f', now) end
+    redis.call('SET', key, version .. state .. run .. NONE .. till .. dead .. kept, 'KEEPTTL')
+    answers[i + 1] = 'settled'
+  else
+    redis.call('SET', key, version .. state .. (wrote == '--------' and run or wrote) .. NONE .. till .. '1' .. kept, 'KEEPTTL')
+    answers[i + 1] = 'settled'
+  end
+end
+if ARGV[5] ~= '' then
+  redis.call('SET', KEYS[2], string.format('%014.0f', now) .. ARGV[5])
+end
+return answers

@@ -1,0 +1,30 @@
+import type { Patch } from '../connectors/destination.ts'
+import type { Value } from '../schemas/field-type.ts'
+
+/** What the consuming side tells whoever watches (metrics, the live view). Called often; must be quick and never throw. */
+export interface DeliveryObserver {
+  received(entity: string, records: number): void
+  /** Records that became one with another one of their key before anything was sent. */
+  coalesced(entity: string, records: number): void
+  /** Records that needed no request: `stale` (an equal or newer version is applied) or `unchanged` (the subscriber already is so). */
+  gated(entity: string, reason: 'stale' | 'unchanged', records: number): void
+  applied(applied: AppliedPatch): void
+  /** An answer other than applied, by outcome. */
+  answered(entity: string, outcome: string): void
+  deadLettered(entity: string, code: string): void
+  /** How far behind a partition is, in records. */
+  lag(entity: string, partition: number, records: number): void
+  /** How long one batch took in the ledger and at the destination. */
+  batch(entity: string, records: number, ledgerMs: number, applyMs: number): void
+}
+
+export interface AppliedPatch {
+  readonly entity: string
+  readonly key: string
+  readonly kind: Patch['kind']
+  readonly full: boolean
+  /** Destination field → value; empty for a delete. Holds personal data: for the live view on the operator's own terminal, never for a log. */
+  readonly fields: Readonly<Record<string, Value>>
+  /** From the commit at the source until the destination's answer. */
+  readonly latencyMs: number
+}

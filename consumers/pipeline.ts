@@ -1,0 +1,190 @@
+import type { Kafka } from 'kafkajs'
+import type { Destination } from '../connectors/destination.ts'
+import type { Log } from '../connectors/kafka/client.ts'
+import { createGroupConsumer, type GroupConsumer } from '../connectors/kafka/consumer.ts'
+import { createProducer } from '../connectors/kafka/producer.ts'
+import { pause } from '../connectors/pause.ts'
+import { createDeltaDecoder } from '../schemas/codec.ts'
+import { fateOf, TributaryError } from '../schemas/errors.ts'
+import type { Registry } from '../schemas/registry.ts'
+import { DeadLetterWriter } from './dead-letter.ts'
+import { Engine } from './engine.ts'
+import type { Route } from './item.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import { Membership } from './membership.ts'
+import type { DeliveryObserver } from './observer.ts'
+
+export interface DeliveryOptions {
+  readonly prefix: string
+  readonly subscriber: string
+  readonly groupId: string
+  readonly kafka: Kafka
+  readonly registry: Registry
+  readonly routes: readonly Route[]
+  readonly openDestination: () => Destination
+  readonly openLedger: (destination: Destination) => Ledger
+  readonly concurrency: number
+  readonly observer: DeliveryObserver
+  readonly log: Log
+  /** Called when the group has given this member its partitions, and whenever it is cut off. */
+  readonly onReady: (ready: boolean) => void
+}
+
+/** A member that does not answer for so long is replaced. The broker allows no less than 6 s. */
+export const SESSION_TIMEOUT_MS = 10_000
+const REBALANCE_TIMEOUT_MS = 30_000
+const COMMIT_INTERVAL_MS = 500
+const FULL_HEARTBEAT_MS = 1_000
+/** A member with partitions that was not confirmed for so long has stalled silently: it is made anew. */
+const STALLED_MS = 60_000
+/** How long what is under way may take to end when the process is asked to stop. */
+export const DRAIN_MS = 10_000
+const BACKOFF_MS_MIN = 500
+const BACKOFF_MS_MAX = 15_000
+
+/**
+ * Delivers to a subscriber until `signal` aborts, then drains within {@link DRAIN_MS}. After an error that may pass it starts again from
+ * the committed offsets.
+ * @throws TributaryError with the fate `stop`
+ */
+export async function runDelivery(options: DeliveryOptions, signal: AbortSignal): Promise<void> {
+  let backoffMs = BACKOFF_MS_MIN
+  while (!signal.aborted) {
+    const startedAt = performance.now()
+    try {
+      await attempt(options, signal)
+    } catch (error) {
+      options.onReady(false)
+      if (fateOf(error) !== 'retry') throw error
+      if (signal.aborted) return
+      if (performance.now() - startedAt > STALLED_MS) backoffMs = BACKOFF_MS_MIN
+      const reason = (error as Error).message
+      options.log('warn', `delivery to ${options.subscriber} stopped, trying again`, { reason, inMs: backoffMs })
+      await pause(backoffMs, signal)
+      backoffMs = Math.min(backoffMs * 2, BACKOFF_MS_MAX)
+    }
+  }
+}
+
+async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<void> {
+  const destination = options.openDestination()
+  const ledger = options.openLedger(destination)
+  const deadLetters = new DeadLetterWriter(() => createProducer(options.kafka))
+  const failed = new AbortController()
+  const over = Promise.withResolvers<void>()
+  const fail = (error: Error) => {
+    failed.abort()
+    over.reject(error)
+  }
+  over.promise.catch(() => {})
+  let consumer: GroupConsumer | null = null
+  try {
+    await ledger.connect()
+    await destination.check()
+    const { prefix, subscriber, observer, log } = options
+    const membership = new Membership(SESSION_TIMEOUT_MS)
+    const decoder = createDeltaDecoder(options.registry)
+    const context = { prefix, subscriber, destination, ledger, decoder, deadLetters, membership, observer, log }
+    const engine = new Engine({
+      context: { ...context, signal: failed.signal },
+      routes: options.routes,
+      concurrency: options.concurrency,
+      onFailure: fail,
+    })
+    const stopping = AbortSignal.any([signal, failed.signal])
+    consumer = createConsumer(options, engine, membership, fail, stopping)
+    await consumer.start()
+    const committing = commitRegularly(consumer, engine, options, stopping)
+    const watchdog = setInterval(() => {
+      const silentMs = membership.silentMs
+      if ([...engine.assignments].length > 0 && silentMs > STALLED_MS)
+        fail(
+          new TributaryError(
+            'kafka-unreachable',
+            `The group has not confirmed this member for ${Math.round(silentMs / 1000)} s.`,
+          ),
+        )
+    }, FULL_HEARTBEAT_MS)
+    signal.addEventListener('abort', () => over.resolve(), { once: true })
+    if (signal.aborted) over.resolve()
+    try {
+      await over.promise
+      await engine.drain(DRAIN_MS)
+    } finally {
+      clearInterval(watchdog)
+      failed.abort()
+      membership.wake()
+      await committing
+    }
+    await commit(consumer, engine, options)
+  } finally {
+    failed.abort()
+    options.onReady(false)
+    await consumer?.close().catch((error) => options.log('debug', 'closing the consumer', { error: error.message }))
+    await deadLetters.close().catch((error) => options.log('debug', 'closing the producer', { error: error.message }))
+    ledger.close()
+    await destination.close()
+  }
+}
+
+function createConsumer(
+  options: DeliveryOptions,
+  engine: Engine,
+  membership: Membership,
+  fail: (error: Error) => void,
+  stopping: AbortSignal,
+): GroupConsumer {
+  return createGroupConsumer(options.kafka, {
+    groupId: options.groupId,
+    topics: options.routes.map((route) => route.topic),
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
+    async onRecords(records, high, heartbeat) {
+      engine.ingest(records, high)
+      while (!engine.hasRoom && !stopping.aborted) {
+        await engine.changed(FULL_HEARTBEAT_MS)
+        await heartbeat()
+      }
+    },
+    onAssigned(partitions) {
+      engine.assigned(partitions)
+      options.onReady(true)
+    },
+    onRevoked() {
+      engine.revoked()
+      options.onReady(false)
+    },
+    onHeartbeat: () => membership.confirmed(),
+    onCrash: fail,
+  })
+}
+
+async function commitRegularly(
+  consumer: GroupConsumer,
+  engine: Engine,
+  options: DeliveryOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(COMMIT_INTERVAL_MS, signal)
+    await commit(consumer, engine, options)
+  }
+}
+
+/** A commit that fails loses nothing: the records come again, and the ledger drops them. */
+async function commit(consumer: GroupConsumer, engine: Engine, options: DeliveryOptions): Promise<void> {
+  for (const assignment of engine.assignments) {
+    const done = assignment.offsets.committable ?? assignment.high
+    const lag = Number(assignment.high - done)
+    options.observer.lag(assignment.scope.entity, assignment.partition, assignment.offsets.size === 0 ? 0 : lag)
+  }
+  const ready = engine.committable()
+  try {
+    await consumer.commit(
+      ready.map(({ assignment, next }) => ({ topic: assignment.topic, partition: assignment.partition, next })),
+    )
+    for (const { assignment, next } of ready) assignment.committed = next
+  } catch (error) {
+    options.log('info', 'offsets were not committed; the records may come again', { reason: (error as Error).message })
+  }
+}

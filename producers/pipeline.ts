@@ -1,0 +1,106 @@
+import type { Log } from '../connectors/kafka/client.ts'
+import type { Producer } from '../connectors/kafka/producer.ts'
+import { pause } from '../connectors/pause.ts'
+import type { Source, SourceState } from '../connectors/source.ts'
+import type { Delta } from '../schemas/delta.ts'
+import { fateOf } from '../schemas/errors.ts'
+import { createEncode } from './encode.ts'
+import { hydrate } from './hydrate.ts'
+import type { CaptureObserver } from './observer.ts'
+import { PublishQueue, publish } from './publish.ts'
+import type { SendPlan } from './settle.ts'
+
+export interface CaptureOptions {
+  readonly prefix: string
+  readonly source: string
+  /** Opens the source afresh: after a failure nothing of the former one is used again. */
+  readonly openSource: () => Source
+  readonly openProducer: () => Producer
+  readonly loadState: () => Promise<SourceState | null>
+  readonly encoders: ReadonlyMap<string, (delta: Delta) => Buffer>
+  readonly observer: CaptureObserver
+  readonly log: Log
+  /** Called when the source streams and whenever it stops doing so. */
+  readonly onReady: (ready: boolean) => void
+}
+
+const BACKOFF_MS_MIN = 500
+const BACKOFF_MS_MAX = 15_000
+
+/**
+ * Captures a source until `signal` aborts: capture → hydrate → encode → publish → settle. On an error that may pass it starts again from
+ * the last settled position, with a new source and a new producer, waiting longer each time.
+ * @throws TributaryError with the fate `stop`
+ */
+export async function capture(options: CaptureOptions, signal: AbortSignal): Promise<void> {
+  let backoffMs = BACKOFF_MS_MIN
+  while (!signal.aborted) {
+    try {
+      await attempt(options, signal, () => {
+        backoffMs = BACKOFF_MS_MIN
+      })
+    } catch (error) {
+      options.onReady(false)
+      if (fateOf(error) !== 'retry') throw error
+      if (signal.aborted) return
+      options.observer.restarted(options.source, error as Error)
+      options.log('warn', `capture of ${options.source} stopped, trying again`, {
+        reason: (error as Error).message,
+        inMs: backoffMs,
+      })
+      await pause(backoffMs, signal)
+      backoffMs = Math.min(backoffMs * 2, BACKOFF_MS_MAX)
+    }
+  }
+}
+
+async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress: () => void): Promise<void> {
+  const state = await options.loadState()
+  const source = options.openSource()
+  const producer = options.openProducer()
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  try {
+    await source.prepare()
+    await producer.connect()
+    const queue = new PublishQueue()
+    const settled = (plan: SendPlan, sendMs: number) => {
+      if (plan.settles !== null) source.acknowledge(plan.settles)
+      onProgress()
+      const { records, bytes, committedAt } = plan
+      if (records.length > 0)
+        options.observer.published({ source: options.source, records, bytes, committedAt, sendMs })
+    }
+    const publishing = publish(queue, producer, settled).catch((error) => {
+      stop.abort()
+      throw error
+    })
+    const reading = read(options, source, state, queue, either).finally(() => queue.end())
+    const [published, readResult] = await Promise.allSettled([publishing, reading])
+    if (published.status === 'rejected') throw published.reason
+    if (readResult.status === 'rejected') throw readResult.reason
+  } finally {
+    stop.abort()
+    await Promise.allSettled([source.close(), producer.close()])
+  }
+}
+
+async function read(
+  options: CaptureOptions,
+  source: Source,
+  state: SourceState | null,
+  queue: PublishQueue,
+  signal: AbortSignal,
+): Promise<void> {
+  const encode = createEncode({
+    prefix: options.prefix,
+    source: options.source,
+    encoders: options.encoders,
+    onUnencodable: (entity) => options.observer.unencodable(options.source, entity),
+  })
+  options.onReady(true)
+  for await (const events of source.events(state, signal)) {
+    const whole = await hydrate(source, events)
+    await queue.push(whole.map(encode))
+  }
+}

@@ -1,0 +1,42 @@
+import type { Kafka } from 'kafkajs'
+import { z } from 'zod'
+import { readTopic } from '../connectors/kafka/read-topic.ts'
+import type { SourceState } from '../connectors/source.ts'
+import { TributaryError } from '../schemas/errors.ts'
+import { positionsTopic } from '../schemas/topics.ts'
+
+const stateSchema = z.object({
+  epoch: z.number().int().positive(),
+  system: z.string().max(200),
+  snapshots: z.record(z.string(), z.object({ position: z.string().regex(/^\d{1,20}$/), fields: z.array(z.string()) })),
+})
+
+/**
+ * Reads the last resume state of a source from the positions topic; null when it has none yet.
+ * @throws TributaryError `topic-missing`, `kafka-unreachable`, `invariant-broken`
+ */
+export async function loadState(
+  kafka: Kafka,
+  brokers: readonly string[],
+  prefix: string,
+  source: string,
+): Promise<SourceState | null> {
+  let last: Buffer | null = null
+  await readTopic(kafka, brokers, positionsTopic(prefix), (record) => {
+    if (record.key?.toString() === source) last = record.value
+  })
+  return last === null ? null : parseState(source, last)
+}
+
+/** @throws TributaryError `invariant-broken` when the stored state cannot be read: starting afresh instead could lose changes */
+export function parseState(source: string, value: Buffer): SourceState {
+  try {
+    return stateSchema.parse(JSON.parse(value.toString()))
+  } catch (cause) {
+    throw new TributaryError(
+      'invariant-broken',
+      `The stored position of source ${source} cannot be read. Nothing was captured. Look at its record in the positions topic.`,
+      { cause },
+    )
+  }
+}
