@@ -100,14 +100,14 @@ async function status(json: boolean): Promise<void> {
   )
 }
 
-function printStatus(found: StackStatus, json: boolean, headline: string | undefined): void {
+function printStatus(found: StackStatus, json: boolean, firstLine: string | undefined): void {
   const addresses = shownAddresses(found.addresses)
   const passwordFile = dataFolder(found.dataDir).passwordFile
   if (json) {
     printJson({ ...found, addresses, postgresPasswordFile: passwordFile })
     return
   }
-  if (headline !== undefined) console.log(headline)
+  if (firstLine !== undefined) console.log(firstLine)
   const address: Record<ServiceName, string> = {
     kafka: addresses.kafkaBrokers,
     registry: addresses.registryUrl,

@@ -20,6 +20,15 @@ export interface StackOptions {
   readonly services?: readonly ServiceName[]
   /** False for tests alone: PostgreSQL and Redis do not wait for the disk. */
   readonly durable?: boolean
+  /** Where addresses, ports, the PATH and TRIBUTARY_DATA_DIR come from, here and in the servers. Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** Which stack is meant: the one of this data folder, seen with this environment. */
+export type StackChoice = Pick<StackOptions, 'dataDir' | 'env'>
+
+function dataDirOf({ dataDir, env = process.env }: StackChoice): string {
+  return resolve(dataDir ?? defaultDataDir(env))
 }
 
 /** A stack whose servers end with this process. */
@@ -71,14 +80,15 @@ interface Launched {
 }
 
 async function launch(options: StackOptions, attached: boolean): Promise<Launched> {
-  const dataDir = resolve(options.dataDir ?? defaultDataDir(process.env))
+  const env = options.env ?? process.env
+  const dataDir = dataDirOf(options)
   const wanted = SERVICE_NAMES.filter((name) => (options.services ?? SERVICE_NAMES).includes(name))
-  const given = givenAddresses(process.env)
+  const given = givenAddresses(env)
   const used = Object.fromEntries(wanted.map((name) => [name, given[name]]))
   const started = wanted.filter((name) => given[name] === undefined)
   if (started.length === 0) return { client: undefined, addresses: toAddresses(used), dataDir, started }
   options.signal?.throwIfAborted()
-  const client = await SupervisorClient.spawn(dataDir, options.onProgress ?? (() => undefined))
+  const client = await SupervisorClient.spawn(dataDir, env, options.onProgress ?? (() => undefined))
   const order = { dataDir, services: started, durable: options.durable ?? true, attached }
   const ports = await client.start(order, options.signal)
   const addresses = toAddresses({ ...used, ...(await ownAddresses(dataFolder(dataDir), ports)) })
@@ -91,8 +101,8 @@ const SUPERVISOR_STOP_WITHIN_MS = 45_000
  * Ends the stack of a data folder, whoever started it, and waits until its servers are gone. Answers which ran.
  * A process is only touched when its start time proves that it is the one which was started.
  */
-export async function stopStack(options: { readonly dataDir?: string } = {}): Promise<readonly ServiceName[]> {
-  const folder = dataFolder(resolve(options.dataDir ?? defaultDataDir(process.env)))
+export async function stopStack(options: StackChoice = {}): Promise<readonly ServiceName[]> {
+  const folder = dataFolder(dataDirOf(options))
   const before = await readRecord(folder)
   const ran = SERVICE_NAMES.filter((name) => {
     const found = before?.services[name]?.process
@@ -124,11 +134,11 @@ export interface StackStatus {
 }
 
 /** What runs in a data folder, each server asked once whether it serves. */
-export async function stackStatus(options: { readonly dataDir?: string } = {}): Promise<StackStatus> {
-  const dataDir = resolve(options.dataDir ?? defaultDataDir(process.env))
+export async function stackStatus(options: StackChoice = {}): Promise<StackStatus> {
+  const dataDir = dataDirOf(options)
   const folder = dataFolder(dataDir)
   const record = await readRecord(folder)
-  const given = givenAddresses(process.env)
+  const given = givenAddresses(options.env ?? process.env)
   const ports: Partial<Record<ServiceName, number>> = {}
   const look = async (name: ServiceName): Promise<ServiceStatus> => {
     const base = { name, logFile: logFile(folder, name) }
@@ -164,9 +174,9 @@ export interface ServiceLog {
 
 /** The ends of the servers' logs. */
 export async function stackLogs(
-  options: { readonly dataDir?: string; readonly service?: ServiceName; readonly linesMax?: number } = {},
+  options: StackChoice & { readonly service?: ServiceName; readonly linesMax?: number } = {},
 ): Promise<readonly ServiceLog[]> {
-  const folder = dataFolder(resolve(options.dataDir ?? defaultDataDir(process.env)))
+  const folder = dataFolder(dataDirOf(options))
   const services = options.service === undefined ? SERVICE_NAMES : [options.service]
   return await Promise.all(
     services.map(async (service) => {

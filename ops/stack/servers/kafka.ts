@@ -41,7 +41,6 @@ export const planKafka: PlanServer = async (context: ServerContext): Promise<Ser
       args: ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', ...common, 'kafka.Kafka', propertiesFile],
       env: context.env,
     },
-    stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
   }
@@ -78,6 +77,9 @@ function brokerProperties(logDir: string, port: number, controllerPort: number):
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'group.initial.rebalance.delay.ms': 0,
+    // A killed broker is let in again only when its old session has ended: 9 s by default.
+    'broker.session.timeout.ms': 4_000,
+    'broker.heartbeat.interval.ms': 500,
     'log.cleaner.backoff.ms': 1_000,
     // The default, 128 MB, is a quarter of this heap.
     'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,

@@ -42,8 +42,6 @@ export const planPostgres: PlanServer = async (context: ServerContext): Promise<
     name: 'postgres',
     port,
     launch: await tool(binaries.postgres, ['-D', dir, '-p', String(port)]),
-    // A fast shutdown: it ends the sessions instead of waiting for them.
-    stopSignal: 'SIGINT',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
     // After a kill its sessions notice a moment later, and hold the shared memory until then.

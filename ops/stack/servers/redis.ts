@@ -35,7 +35,6 @@ export const planRedis: PlanServer = async (context: ServerContext): Promise<Ser
       cwd: dir,
       env: context.env,
     },
-    stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
   }

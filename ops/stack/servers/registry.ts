@@ -44,7 +44,6 @@ export const planRegistry: PlanServer = async (context: ServerContext): Promise<
     name: 'registry',
     port,
     launch: { file: java, args: [...jvm, '-jar', await runnerJar(registryDir)], cwd: dir, env: context.env },
-    stopSignal: 'SIGTERM',
     stopWithinMs: STOP_WITHIN_MS,
     readyWithinMs: READY_WITHIN_MS,
   }

@@ -20,13 +20,20 @@ export interface ServerContext {
   readonly prepareWith: (tool: Tool) => Promise<void>
 }
 
+/** The signal that asks each server to end and settle its data. */
+export const STOP_SIGNALS: Record<ServiceName, NodeJS.Signals> = {
+  kafka: 'SIGTERM',
+  registry: 'SIGTERM',
+  redis: 'SIGTERM',
+  // A fast shutdown. With SIGTERM it would wait for its clients to leave.
+  postgres: 'SIGINT',
+}
+
 /** How one server is run. */
 export interface ServerPlan {
   readonly name: ServiceName
   readonly port: number
   readonly launch: Tool
-  /** The signal that asks it to end and settle its data. */
-  readonly stopSignal: NodeJS.Signals
   readonly stopWithinMs: number
   readonly readyWithinMs: number
   /** Whether a start that ended early, with this end of its log, may succeed when it is tried again. */

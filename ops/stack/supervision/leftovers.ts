@@ -1,3 +1,4 @@
+import { STOP_SIGNALS } from '../servers/server-plan.ts'
 import { SERVICE_NAMES, type ServiceName } from '../services.ts'
 import { endProcess } from './process-identity.ts'
 import type { RunRecord } from './run-record.ts'
@@ -14,7 +15,7 @@ export async function endLeftovers(record: RunRecord | undefined): Promise<Servi
     return found === undefined || found === null ? [] : [{ name, found }]
   })
   const ended = await Promise.all(
-    left.map(async ({ name, found }) => ((await endProcess(found, 'SIGTERM', GRACE_MS)) ? [name] : [])),
+    left.map(async ({ name, found }) => ((await endProcess(found, STOP_SIGNALS[name], GRACE_MS)) ? [name] : [])),
   )
   return ended.flat()
 }

@@ -5,7 +5,7 @@ import { copyFile, stat, truncate } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { serverIsReady } from '../servers/probes.ts'
-import type { ServerPlan } from '../servers/server-plan.ts'
+import { type ServerPlan, STOP_SIGNALS } from '../servers/server-plan.ts'
 import { SERVICE_TITLES } from '../services.ts'
 import { killGroup, logTail } from '../tool.ts'
 import { identify, type ProcessIdentity } from './process-identity.ts'
@@ -115,7 +115,7 @@ export class ServerProcess {
     const child = this.#child
     if (child === undefined) return
     const exited = once(child, 'exit')
-    child.kill(this.plan.stopSignal)
+    child.kill(STOP_SIGNALS[this.plan.name])
     const late = new AbortController()
     const overdue = delay(graceMs, undefined, { signal: late.signal }).then(
       () => killGroup(child.pid),

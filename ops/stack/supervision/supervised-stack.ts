@@ -75,6 +75,8 @@ export class Stack {
     this.#ports = await choosePorts(this.#folder, names, configuredPorts(process.env))
     await this.#record()
     const context = this.#context()
+    // Known before anything is made, so that a missing Java is all that is said.
+    if (services.includes('kafka') || services.includes('registry')) await context.java()
     // The first that fails makes the others give up. All are waited for: then none can still start something.
     const starts = services.map(async (name) => {
       try {
@@ -124,7 +126,6 @@ export class Stack {
   }
 
   async #startServer(name: ServiceName, shared: ServerContext): Promise<void> {
-    const startedAt = performance.now()
     const log = logFile(this.#folder, name)
     const prepareWith: ServerContext['prepareWith'] = async (tool) => {
       this.#onProgress({ service: name, state: 'preparing', text: 'makes its data folder' })
@@ -140,6 +141,7 @@ export class Stack {
     const server = new ServerProcess(plan, log, (ended) => this.#onServerExit(name, ended))
     this.#servers.set(name, server)
     this.#onProgress({ service: name, state: 'starting', text: `starts on port ${plan.port}` })
+    const startedAt = performance.now()
     await server.start(this.#signal, () => this.#record())
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     this.#onProgress({ service: name, state: 'ready', text: `ready on port ${plan.port} after ${seconds} s` })

@@ -42,7 +42,11 @@ export class SupervisorClient {
   }
 
   /** Starts a supervisor for a data folder. It does nothing until `start`. */
-  static async spawn(dataDir: string, onProgress: (progress: StackProgress) => void): Promise<SupervisorClient> {
+  static async spawn(
+    dataDir: string,
+    env: NodeJS.ProcessEnv,
+    onProgress: (progress: StackProgress) => void,
+  ): Promise<SupervisorClient> {
     const folder = dataFolder(dataDir)
     await createDataFolder(folder)
     const log = openSync(logFile(folder, 'supervisor'), 'a')
@@ -50,7 +54,7 @@ export class SupervisorClient {
       const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', SUPERVISOR_FILE], {
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],
-        env: supervisorEnvironment(process.env),
+        env: supervisorEnvironment(env),
       })
       return new SupervisorClient(child, folder, onProgress)
     } finally {
