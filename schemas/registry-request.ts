@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { TributaryError } from './errors.ts'
+
+export interface RegistryAddress {
+  /** The base of the Confluent-compatible API, such as `http://host:8080/apis/ccompat/v7`; may hold a user and a password. */
+  readonly url: string
+  readonly requestTimeoutMs?: number
+}
+
+/** What the registry itself answered. Everything else is `registry-unreachable`. */
+export interface RegistryAnswer {
+  readonly status: number
+  readonly body: unknown
+}
+
+export type RegistryRequest = (method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown) => Promise<RegistryAnswer>
+
+const REQUEST_TIMEOUT_MS = 10_000
+const ATTEMPTS_MAX = 4
+const BACKOFF_MS = 200
+const MESSAGE_CHARS_MAX = 500
+
+/**
+ * Requests to one registry, each with a time-out and a few retries; all of them are idempotent.
+ *
+ * An answer counts as the registry's own only when it is JSON, and a refusal only when it has the API's `error_code`: a proxy's
+ * 404 while the registry restarts must not look like a schema that does not exist.
+ * @returns a function that throws TributaryError `registry-unreachable` (retry); no error holds the user or the password
+ * @throws TributaryError `declaration-invalid` when the URL is not one
+ */
+export function registryRequests({ url, requestTimeoutMs = REQUEST_TIMEOUT_MS }: RegistryAddress): RegistryRequest {
+  const { base, authorization } = parseAddress(url)
+  const headers: Record<string, string> = {
+    accept: 'application/vnd.schemaregistry.v1+json, application/json',
+    'content-type': 'application/vnd.schemaregistry.v1+json',
+    ...(authorization === undefined ? {} : { authorization }),
+  }
+
+  async function attempt(method: string, path: string, body: string | null): Promise<RegistryAnswer | Failure> {
+    try {
+      const response = await fetch(`${base}${path}`, {
+        method,
+        headers,
+        body,
+        signal: AbortSignal.timeout(requestTimeoutMs),
+      })
+      return judge(response.status, await response.text())
+    } catch (error) {
+      // fetch throws for what went wrong on the way only: name resolution, connection, time-out.
+      return new Failure('does not answer', true, error)
+    }
+  }
+
+  return async (method, path, body) => {
+    const text = body === undefined ? null : JSON.stringify(body)
+    for (let attempts = 1; ; attempts++) {
+      const outcome = await attempt(method, path, text)
+      if (!(outcome instanceof Failure)) return outcome
+      if (!outcome.mayPass || attempts === ATTEMPTS_MAX)
+        throw new TributaryError(
+          'registry-unreachable',
+          `the schema registry at ${base} ${outcome.message} (${method} ${path}); check registry.url and that it runs`,
+          { cause: outcome.cause ?? outcome },
+        )
+      await delay(BACKOFF_MS * 2 ** (attempts - 1) * (0.5 + Math.random() / 2))
+    }
+  }
+}
+
+class Failure extends Error {
+  readonly mayPass: boolean
+
+  constructor(message: string, mayPass: boolean, cause?: unknown) {
+    super(message, { cause })
+    this.mayPass = mayPass
+  }
+}
+
+function judge(status: number, text: string): RegistryAnswer | Failure {
+  if (status === 401 || status === 403) return new Failure(`refuses the user or password (status ${status})`, false)
+  if (status >= 500 || status === 408 || status === 429) return new Failure(`answers with status ${status}`, true)
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch (error) {
+    return new Failure(`answers with status ${status} and something that is not JSON`, true, error)
+  }
+  if (status >= 200 && status < 300) return { status, body }
+  if (typeof errorCode(body) !== 'number')
+    return new Failure(`answers with status ${status}, but not as a registry does`, true)
+  return { status, body }
+}
+
+function errorCode(body: unknown): unknown {
+  return typeof body === 'object' && body !== null && 'error_code' in body ? body.error_code : undefined
+}
+
+/** The registry's own words in a refusal, cut to a bound. They speak of schemas, never of records. */
+export function refusalText({ status, body }: RegistryAnswer): string {
+  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined
+  return typeof message === 'string' ? message.slice(0, MESSAGE_CHARS_MAX) : `status ${status}`
+}
+
+function parseAddress(url: string): { base: string; authorization: string | undefined } {
+  // Not the constructor: its error holds the whole URL, password included.
+  const parsed = URL.parse(url)
+  if (!parsed || !/^https?:$/.test(parsed.protocol)) throw invalidUrl('is not an http or https URL')
+  const user = decodeCredential(parsed.username)
+  const password = decodeCredential(parsed.password)
+  const authorization =
+    user === '' && password === '' ? undefined : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+  return { base: parsed.origin + parsed.pathname.replace(/\/+$/, ''), authorization }
+}
+
+function decodeCredential(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalidUrl('has a user or password with a "%" that is not followed by two hex digits; write it as "%25"')
+  }
+}
+
+function invalidUrl(what: string): TributaryError {
+  return new TributaryError('declaration-invalid', `registry.url ${what}`, { cause: new Error(what) })
+}
