@@ -9,6 +9,12 @@ import type { Version } from '../schemas/version.ts'
  */
 export interface Source {
   /**
+   * What {@link prepare} would make at the source, in words, without changing anything; `provision` prints it.
+   * @throws TributaryError `source-unsuitable`, `source-unreachable`
+   */
+  plan(): Promise<readonly string[]>
+
+  /**
    * Checks the source and makes what capture needs there (idempotent). Called before {@link events}, and by `provision`.
    * @throws TributaryError `source-unsuitable`, `source-unreachable`, `slot-in-use`, `slot-lost`
    */
@@ -103,4 +109,6 @@ export interface SourceStatus {
   readonly position: string | null
   /** Bytes of log that the source keeps for us. */
   readonly lagBytes: number | null
+  /** Seconds since the last time the source heard from us and had something we lack; 0 when we have all, null when it cannot be told. */
+  readonly lagSeconds: number | null
 }

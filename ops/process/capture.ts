@@ -1,0 +1,103 @@
+import { createProducer } from '../../connectors/kafka/producer.ts'
+import { createPostgresSource } from '../../connectors/postgres/source.ts'
+import type { SnapshotProgress, Source } from '../../connectors/source.ts'
+import type { CaptureObserver } from '../../producers/observer.ts'
+import { capture } from '../../producers/pipeline.ts'
+import { loadState } from '../../producers/positions.ts'
+import { deltaSchema, valueSubject } from '../../schemas/avro.ts'
+import { createDeltaEncoder } from '../../schemas/codec.ts'
+import type { Delta } from '../../schemas/delta.ts'
+import { TributaryError } from '../../schemas/errors.ts'
+import { entityTopic } from '../../schemas/topics.ts'
+import type { Declaration, DeclaredEntity, DeclaredSource } from '../declaration/declaration.ts'
+import type { Environment } from './environment.ts'
+
+export interface CaptureParts {
+  readonly observer: CaptureObserver
+  readonly onSnapshotProgress: (progress: SnapshotProgress) => void
+  readonly onReady: (ready: boolean) => void
+}
+
+/**
+ * Captures one source until `signal` aborts.
+ * @throws TributaryError with the fate `stop`; `declaration-invalid` for a source that is not declared
+ */
+export async function runCapture(
+  environment: Environment,
+  sourceName: string,
+  parts: CaptureParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { declaration, kafka, log } = environment
+  const source = findSource(declaration, sourceName)
+  const encoders = await loadEncoders(environment, entitiesOf(declaration, sourceName))
+  await capture(
+    {
+      prefix: declaration.name,
+      source: sourceName,
+      openSource: () => openSource(environment, source, parts.onSnapshotProgress),
+      openProducer: () => createProducer(kafka),
+      loadState: () => loadState(kafka, declaration.kafka.brokers, declaration.name, sourceName),
+      encoders,
+      observer: parts.observer,
+      log,
+      onReady: parts.onReady,
+    },
+    signal,
+  )
+}
+
+/** @throws TributaryError `declaration-invalid` */
+export function findSource(declaration: Declaration, name: string): DeclaredSource {
+  const source = declaration.sources.get(name)
+  if (source) return source
+  const known = [...declaration.sources.keys()].join(', ')
+  throw new TributaryError(
+    'declaration-invalid',
+    `There is no source ${name} in ${declaration.file}; declared: ${known}.`,
+  )
+}
+
+export function entitiesOf(declaration: Declaration, source: string): readonly DeclaredEntity[] {
+  return [...declaration.entities.values()].filter((entity) => entity.source === source)
+}
+
+export function openSource(
+  { declaration, log }: Environment,
+  source: DeclaredSource,
+  onSnapshotProgress: (progress: SnapshotProgress) => void = () => {},
+): Source {
+  return createPostgresSource({
+    name: source.name,
+    url: source.url,
+    slot: source.slot,
+    publication: source.publication,
+    snapshotChunkRows: source.snapshot.chunkRows,
+    entities: entitiesOf(declaration, source.name).map((entity) => ({
+      entity,
+      table: entity.table,
+      columns: Object.fromEntries(entity.columns),
+    })),
+    onSnapshotProgress,
+    onNotice: ({ code, message }) => log('info', message, { source: source.name, code }),
+  })
+}
+
+/** The encoder of each entity, for the schema that `provision` registered. A producer never registers one. */
+async function loadEncoders(
+  { declaration, registry }: Environment,
+  entities: readonly DeclaredEntity[],
+): Promise<Map<string, (delta: Delta) => Buffer>> {
+  const encoders = new Map<string, (delta: Delta) => Buffer>()
+  for (const entity of entities) {
+    const schema = deltaSchema(declaration.name, entity)
+    const id = await registry.idOf(valueSubject(entityTopic(declaration.name, entity.name)), schema)
+    if (id === undefined)
+      throw new TributaryError(
+        'schema-not-registered',
+        `The schema of ${entity.name}, as it is declared, is not in the registry. Run \`tributary provision\`.`,
+      )
+    encoders.set(entity.name, createDeltaEncoder(entity, schema, id))
+  }
+  return encoders
+}

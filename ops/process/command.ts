@@ -1,0 +1,77 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { loadDeclaration } from '../declaration/declaration.ts'
+import { createEnvironment } from './environment.ts'
+import { createLog, LOG_LEVELS, type LogLevel } from './log.ts'
+import { runProcess } from './run.ts'
+import { untilAskedToStop } from './signals.ts'
+
+interface ProcessFlags {
+  readonly file: string
+  readonly host: string
+  readonly port: number
+  readonly logLevel: LogLevel
+  readonly json?: boolean
+}
+
+const PORT = 9464
+
+/** `tributary run`: every source and every subscriber in one process, for one machine. */
+export function runCommand(): Command {
+  return withFlags(new Command('run'))
+    .description('capture every source and deliver to every subscriber in this process')
+    .action(async (flags: ProcessFlags) => {
+      await start(flags, (declaration) => ({
+        sources: [...declaration.sources.keys()],
+        subscribers: [...declaration.subscribers.keys()],
+      }))
+    })
+}
+
+/** `tributary capture <source>`: one process a source. */
+export function captureCommand(): Command {
+  return withFlags(new Command('capture'))
+    .description('capture one source: its changes to the topics')
+    .argument('<source>', 'a source of the declaration')
+    .action(async (source: string, flags: ProcessFlags) => {
+      await start(flags, () => ({ sources: [source], subscribers: [] }))
+    })
+}
+
+/** `tributary deliver <subscriber>`: as many processes as are wanted; the group shares the partitions. */
+export function deliverCommand(): Command {
+  return withFlags(new Command('deliver'))
+    .description('deliver to one subscriber: from the topics to it; start more of the same to scale out')
+    .argument('<subscriber>', 'a subscriber of the declaration')
+    .action(async (subscriber: string, flags: ProcessFlags) => {
+      await start(flags, () => ({ sources: [], subscribers: [subscriber] }))
+    })
+}
+
+function withFlags(command: Command): Command {
+  return command
+    .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
+    .option('--host <address>', 'where /metrics, /healthz and /readyz are served', '127.0.0.1')
+    .option('--port <number>', 'its port; 0 for any free one', portNumber, PORT)
+    .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
+    .option('--json', 'one JSON object on stdout once it runs')
+}
+
+function portNumber(text: string): number {
+  const port = Number(text)
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw new InvalidArgumentError('A port is a number from 0 to 65535.')
+}
+
+async function start(
+  flags: ProcessFlags,
+  choose: (declaration: ReturnType<typeof loadDeclaration>) => { sources: string[]; subscribers: string[] },
+): Promise<void> {
+  const declaration = loadDeclaration(flags.file, process.env)
+  const signal = untilAskedToStop()
+  const environment = createEnvironment(declaration, createLog(flags.logLevel))
+  const parts = choose(declaration)
+  const onListening = (url: string) => {
+    if (flags.json) console.log(JSON.stringify({ ok: true, url, ...parts }))
+  }
+  await runProcess(environment, { ...parts, host: flags.host, port: flags.port, onListening }, signal)
+}

@@ -1,0 +1,114 @@
+import type { Destination } from '../../connectors/destination.ts'
+import { createWarehouse } from '../../connectors/warehouse/destination.ts'
+import { createFingerprinter } from '../../consumers/fingerprint.ts'
+import type { Route } from '../../consumers/item.ts'
+import { Ledger } from '../../consumers/ledger/ledger.ts'
+import type { DeliveryObserver } from '../../consumers/observer.ts'
+import { runDelivery as runGroup } from '../../consumers/pipeline.ts'
+import { ENTITY_CLASSES } from '../../schemas/entity.ts'
+import { TributaryError } from '../../schemas/errors.ts'
+import { consumerGroup, entityTopic } from '../../schemas/topics.ts'
+import type { Declaration, DeclaredSubscriber } from '../declaration/declaration.ts'
+import type { Environment } from './environment.ts'
+
+export interface DeliveryParts {
+  readonly observer: DeliveryObserver
+  readonly onReady: (entityClass: string) => (ready: boolean) => void
+}
+
+/** How long a change may be published again after it was first: what a deleted key's ledger entry has to outlive, beside the deletes. */
+const REPUBLICATION_MS = 24 * 3_600_000
+
+/**
+ * Delivers to one subscriber until `signal` aborts: one consumer group for each class of its entities, so that they cannot hold up each
+ * other.
+ * @throws TributaryError with the fate `stop`; `declaration-invalid` for a subscriber that is not declared
+ */
+export async function runDelivery(
+  environment: Environment,
+  subscriberName: string,
+  parts: DeliveryParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { declaration, kafka, registry, log } = environment
+  const subscriber = findSubscriber(declaration, subscriberName)
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  const groups = groupsOf(declaration, subscriber).map(async ({ entityClass, groupId, routes }) => {
+    try {
+      await runGroup(
+        {
+          prefix: declaration.name,
+          subscriber: subscriber.name,
+          groupId,
+          kafka,
+          registry,
+          routes,
+          openDestination: () => openDestination(subscriber),
+          openLedger: (destination) => openLedger(environment, destination),
+          concurrency: subscriber.concurrency,
+          observer: parts.observer,
+          log,
+          onReady: parts.onReady(entityClass),
+        },
+        either,
+      )
+    } catch (error) {
+      stop.abort()
+      throw error
+    }
+  })
+  const results = await Promise.allSettled(groups)
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+/** @throws TributaryError `declaration-invalid` */
+export function findSubscriber(declaration: Declaration, name: string): DeclaredSubscriber {
+  const subscriber = declaration.subscribers.get(name)
+  if (subscriber) return subscriber
+  const known = [...declaration.subscribers.keys()].join(', ')
+  throw new TributaryError(
+    'declaration-invalid',
+    `There is no subscriber ${name} in ${declaration.file}; declared: ${known}.`,
+  )
+}
+
+export function groupsOf(
+  declaration: Declaration,
+  subscriber: DeclaredSubscriber,
+): { entityClass: string; groupId: string; routes: readonly Route[] }[] {
+  return ENTITY_CLASSES.flatMap((entityClass) => {
+    const mappings = subscriber.mappings.filter(({ entity }) => entity.class === entityClass)
+    if (mappings.length === 0) return []
+    const routes = mappings.map((mapping) => ({
+      topic: entityTopic(declaration.name, mapping.entity.name),
+      mapping,
+      fingerprinter: createFingerprinter(declaration.ledger.fingerprintKey, mapping.fields),
+    }))
+    return [{ entityClass, groupId: consumerGroup(declaration.name, subscriber.name, entityClass), routes }]
+  })
+}
+
+export function openDestination(subscriber: DeclaredSubscriber): Destination {
+  return createWarehouse({
+    name: subscriber.name,
+    url: subscriber.url,
+    schema: subscriber.schema,
+    mappings: subscriber.mappings,
+    connections: subscriber.concurrency,
+  })
+}
+
+export function openLedger(
+  { declaration, log }: Environment,
+  destination: Pick<Destination, 'lateRequestMs' | 'comparesVersions'>,
+): Ledger {
+  return new Ledger({
+    url: declaration.redis.url,
+    prefix: declaration.name,
+    lateRequestMs: destination.lateRequestMs,
+    comparesVersions: destination.comparesVersions,
+    deletedKeepMs: declaration.topics.deleteRetentionMs + REPUBLICATION_MS,
+    log,
+  })
+}

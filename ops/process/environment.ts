@@ -1,0 +1,22 @@
+import type { Kafka } from 'kafkajs'
+import { connectKafka, type Log } from '../../connectors/kafka/client.ts'
+import { createRegistry, type Registry } from '../../schemas/registry.ts'
+import type { Declaration } from '../declaration/declaration.ts'
+
+/** What every command that touches the cluster works with. */
+export interface Environment {
+  readonly declaration: Declaration
+  readonly kafka: Kafka
+  readonly registry: Registry
+  readonly log: Log
+}
+
+export function createEnvironment(declaration: Declaration, log: Log): Environment {
+  const { name, kafka, registry } = declaration
+  return {
+    declaration,
+    kafka: connectKafka({ brokers: kafka.brokers, clientId: `tributary-${name}`, log }),
+    registry: createRegistry(registry),
+    log,
+  }
+}

@@ -1,0 +1,44 @@
+import Fastify from 'fastify'
+import type { Registry } from 'prom-client'
+import { TributaryError } from '../../schemas/errors.ts'
+import type { Readiness } from './readiness.ts'
+
+export interface HealthServer {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/**
+ * Serves `/metrics`, `/healthz` (200 while the process lives) and `/readyz` (503 while a part is starting or cut off).
+ * @param port 0 for any free one
+ * @throws TributaryError `environment-missing` when the port is taken
+ */
+export async function serveHealth(
+  host: string,
+  port: number,
+  metrics: Registry,
+  readiness: Readiness,
+): Promise<HealthServer> {
+  const server = Fastify({ logger: false, bodyLimit: 1024 })
+  server.get('/metrics', async (_request, reply) => {
+    reply.header('content-type', metrics.contentType)
+    return metrics.metrics()
+  })
+  server.get('/healthz', async () => ({ ok: true }))
+  server.get('/readyz', async (_request, reply) => {
+    const parts = readiness.parts()
+    const ok = readiness.ready
+    reply.code(ok ? 200 : 503)
+    return { ok, parts }
+  })
+  try {
+    const url = await server.listen({ host, port })
+    return { url, close: () => server.close() }
+  } catch (cause) {
+    throw new TributaryError(
+      'environment-missing',
+      `Port ${port} on ${host} cannot be served: ${(cause as Error).message}. Choose another with --port.`,
+      { cause },
+    )
+  }
+}

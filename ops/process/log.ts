@@ -1,0 +1,11 @@
+import pino from 'pino'
+import type { Log } from '../../connectors/kafka/client.ts'
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Writes JSON lines to stderr, or to a file. Whoever logs leaves out personal data and secrets. */
+export function createLog(level: LogLevel, file?: string): Log {
+  const logger = pino({ level, base: null }, pino.destination({ dest: file ?? 2, sync: true, mkdir: true }))
+  return (at, message, fields) => logger[at](fields ?? {}, message)
+}

@@ -1,0 +1,27 @@
+/** Which parts of this process do their work now. */
+export class Readiness {
+  readonly #parts = new Map<string, { ready: boolean; started: boolean }>()
+
+  /** @returns what that part calls whenever it begins or stops to work */
+  part(name: string): (ready: boolean) => void {
+    const part = { ready: false, started: false }
+    this.#parts.set(name, part)
+    return (ready) => {
+      part.ready = ready
+      part.started ||= ready
+    }
+  }
+
+  parts(): Readonly<Record<string, boolean>> {
+    return Object.fromEntries([...this.#parts].map(([name, { ready }]) => [name, ready]))
+  }
+
+  /**
+   * False while a part is starting for the first time, and when all are cut off. One degraded part does not fail a process that has
+   * others: it would be restarted, and the others with it.
+   */
+  get ready(): boolean {
+    const parts = [...this.#parts.values()]
+    return parts.every(({ started }) => started) && parts.some(({ ready }) => ready)
+  }
+}

@@ -1,0 +1,103 @@
+import type { SnapshotProgress } from '../../connectors/source.ts'
+import type { DeliveryObserver } from '../../consumers/observer.ts'
+import type { CaptureObserver } from '../../producers/observer.ts'
+import { createMetrics } from '../metrics/metrics.ts'
+import { runCapture } from './capture.ts'
+import { runDelivery } from './delivery.ts'
+import type { Environment } from './environment.ts'
+import { serveHealth } from './health-server.ts'
+import { Readiness } from './readiness.ts'
+
+/** Who else watches, beside the metrics: the live view. */
+export interface Watcher {
+  readonly capture?: CaptureObserver
+  readonly delivery?: (subscriber: string) => DeliveryObserver
+  readonly onSnapshotProgress?: (progress: SnapshotProgress) => void
+}
+
+export interface ProcessOptions {
+  readonly sources: readonly string[]
+  readonly subscribers: readonly string[]
+  readonly host: string
+  readonly port: number
+  readonly watcher?: Watcher
+  readonly onListening?: (url: string) => void
+}
+
+/**
+ * Runs captures and deliveries in this process, with its metrics and health, until `signal` aborts or one of them fails for good; then all
+ * are drained.
+ * @throws TributaryError with the fate `stop`
+ */
+export async function runProcess(
+  environment: Environment,
+  options: ProcessOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { watcher = {} } = options
+  const metrics = createMetrics()
+  const readiness = new Readiness()
+  const health = await serveHealth(options.host, options.port, metrics.registry, readiness)
+  environment.log('info', 'serving /metrics, /healthz and /readyz', { url: health.url })
+  options.onListening?.(health.url)
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  const onSnapshotProgress = watcher.onSnapshotProgress ?? logSnapshots(environment)
+  const captures = options.sources.map((source) => {
+    const observer = both(metrics.captureObserver(), watcher.capture)
+    const onReady = readiness.part(`capture ${source}`)
+    return runCapture(environment, source, { observer, onSnapshotProgress, onReady }, either)
+  })
+  const deliveries = options.subscribers.map((subscriber) => {
+    const observer = both(metrics.deliveryObserver(subscriber), watcher.delivery?.(subscriber))
+    const onReady = (entityClass: string) => readiness.part(`deliver ${subscriber} ${entityClass}`)
+    return runDelivery(environment, subscriber, { observer, onReady }, either)
+  })
+  try {
+    const parts = [...captures, ...deliveries].map((part) =>
+      part.catch((error) => {
+        stop.abort()
+        throw error
+      }),
+    )
+    for (const result of await Promise.allSettled(parts)) if (result.status === 'rejected') throw result.reason
+  } finally {
+    await health.close()
+  }
+}
+
+/** One observer that tells two. */
+function both<T extends object>(first: T, second: T | undefined): T {
+  if (second === undefined) return first
+  const names = Object.keys(first) as (keyof T)[]
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      (...args: unknown[]) => {
+        ;(first[name] as (...args: unknown[]) => void)(...args)
+        ;(second[name] as (...args: unknown[]) => void)(...args)
+      },
+    ]),
+  ) as T
+}
+
+const SNAPSHOT_LOG_INTERVAL_MS = 5_000
+
+/** Says how far a snapshot is every few seconds, and when it is done. */
+function logSnapshots({ log }: Environment): (progress: SnapshotProgress) => void {
+  const last = new Map<string, number>()
+  return ({ source, entity, rowsDone, rowsEstimated, startedAtMs, done }) => {
+    const now = Date.now()
+    if (!done && now - (last.get(entity) ?? 0) < SNAPSHOT_LOG_INTERVAL_MS) return
+    last.set(entity, now)
+    const elapsedMs = now - startedAtMs
+    const leftMs = rowsDone === 0 ? null : Math.max(0, (elapsedMs / rowsDone) * (rowsEstimated - rowsDone))
+    log('info', done ? 'snapshot done' : 'snapshot', {
+      source,
+      entity,
+      rowsDone,
+      rowsEstimated,
+      leftSeconds: done || leftMs === null ? null : Math.round(leftMs / 1000),
+    })
+  }
+}

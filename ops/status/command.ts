@@ -1,0 +1,22 @@
+import { Command } from 'commander'
+import { loadDeclaration } from '../declaration/declaration.ts'
+import { createEnvironment } from '../process/environment.ts'
+import { createLog } from '../process/log.ts'
+import { formatStatus } from './format.ts'
+import { readStatus } from './status.ts'
+
+/** `tributary status`: where each source and each subscriber stands. Exit code 1 when one of them could not be asked. */
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show position, lag and dead letters of every source and subscriber')
+    .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
+    .option('--json', 'one JSON object instead of text')
+    .action(async (flags: { file: string; json?: boolean }) => {
+      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const status = await readStatus(environment)
+      const ok = [...status.sources, ...status.subscribers].every(({ error }) => error === null)
+      if (flags.json) console.log(JSON.stringify({ ok, ...status }))
+      else for (const line of formatStatus(status, Date.now())) console.log(line)
+      if (!ok) process.exitCode = 1
+    })
+}

@@ -1,0 +1,63 @@
+import type { SourceRow, Status, SubscriberRow } from './status.ts'
+
+/** The status as a person reads it: two tables of at most 100 columns, then what could not be asked. */
+export function formatStatus(status: Status, nowMs: number): string[] {
+  const errors = new Set(
+    [...status.sources, ...status.subscribers].flatMap(({ error }) => (error === null ? [] : [error])),
+  )
+  return [
+    ...table(
+      ['SOURCE', 'READER', 'SLOT', 'POSITION', 'LAG', 'LAG TIME'],
+      status.sources.map((row) => sourceCells(row)),
+    ),
+    '',
+    ...table(
+      ['SUBSCRIBER', 'ENTITY', 'LAG RECORDS', 'LAG TIME', 'LAST APPLIED', 'DEAD LETTERS'],
+      status.subscribers.map((row) => subscriberCells(row, nowMs)),
+    ),
+    ...[...errors].flatMap((error) => ['', `! ${error}`]),
+  ]
+}
+
+function sourceCells({ source, active, slot, position, lagBytes, lagSeconds, error }: SourceRow): string[] {
+  if (error !== null) return [source, '?', '?', '?', '?', '?']
+  return [source, active ? 'reading' : 'none', slot, position ?? '-', bytes(lagBytes), seconds(lagSeconds)]
+}
+
+function subscriberCells(row: SubscriberRow, nowMs: number): string[] {
+  const { subscriber, entity, lagRecords, lagSeconds, lastAppliedAt, deadLetters, error } = row
+  if (error !== null) return [subscriber, entity, '?', '?', '?', '?']
+  const last =
+    lastAppliedAt === null ? 'never' : `${seconds(Math.round((nowMs - Date.parse(lastAppliedAt)) / 1000))} ago`
+  return [subscriber, entity, String(lagRecords), seconds(lagSeconds), last, String(deadLetters)]
+}
+
+const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const
+
+function bytes(count: number | null): string {
+  if (count === null) return '?'
+  let size = count
+  let unit = 0
+  while (size >= 1000 && unit < BYTE_UNITS.length - 1) {
+    size /= 1000
+    unit++
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${BYTE_UNITS[unit]}`
+}
+
+function seconds(count: number | null): string {
+  if (count === null) return '?'
+  if (count < 120) return `${Math.max(0, Math.round(count))} s`
+  if (count < 7200) return `${Math.round(count / 60)} min`
+  return `${Math.round(count / 3600)} h`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
+  return [head, ...rows].map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+}
