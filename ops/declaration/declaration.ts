@@ -5,7 +5,7 @@ import { TributaryError } from '../../schemas/errors.ts'
 import { crossCheck } from './checks/cross-checks.ts'
 import { checkForm } from './checks/form-checks.ts'
 import type { TableName } from './notation.ts'
-import { formatProblem, type Problem, sortProblems } from './problem.ts'
+import { formatProblem, type Problem, SHOWN_PROBLEMS_MAX, sortProblems } from './problem.ts'
 import { resolve } from './resolve.ts'
 import { type Environment, type ReadSecret, readSecretFile } from './yaml/environment.ts'
 import { FILE_BYTES_MAX, locate } from './yaml/located.ts'
@@ -60,8 +60,6 @@ export interface DeclaredSubscriber {
   readonly concurrency: number
   readonly mappings: readonly EntityMapping[]
 }
-
-const SHOWN_PROBLEMS_MAX = 100
 
 /**
  * Reads and checks a declaration; every command calls it before anything else.

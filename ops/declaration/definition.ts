@@ -77,7 +77,8 @@ function faultOf(parse: (text: string) => object, value: string): { message: str
     return { message: `${shownName(value)} ${fault}`, ...rest }
   } catch (error) {
     if (!(error instanceof TributaryError)) throw error
-    const suggestion = didYouMean(value, FIELD_TYPE_FORMS)
+    const isUnknown = error.message.startsWith('unknown type')
+    const suggestion = isUnknown ? didYouMean(value, FIELD_TYPE_FORMS) : undefined
     return {
       message: error.message.replace(`"${value.trim()}"`, () => shownName(value)),
       ...(suggestion && { suggestion }),

@@ -16,20 +16,25 @@ export type Path = readonly (string | number)[]
 
 /** Longer names are cut where they are shown: a secret in the place of a name must not be shown whole. */
 const SHOWN_CHARACTERS_MAX = 63
+const CUT_CHARACTERS = 24
 
 /** `['entities', 'customer', 'key', 1]` as `entities.customer.key[1]`. */
 export function formatPath(path: Path): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`
-    const shown = /^[\w-]+$/.test(part) ? part : JSON.stringify(part)
+    const cut = cutName(part)
+    const shown = /^[\w-]+$/.test(cut) ? cut : JSON.stringify(cut)
     return text === '' ? shown : `${text}.${shown}`
   }, '')
 }
 
 /** A name from the file as it is shown in a message: in backquotes, without line breaks, cut when it is long. */
 export function shownName(name: string): string {
-  const plain = name.replace(/\p{C}/gu, '�')
-  return `\`${plain.length > SHOWN_CHARACTERS_MAX ? `${plain.slice(0, 24)}…` : plain}\``
+  return `\`${cutName(name.replace(/\p{C}/gu, '�'))}\``
+}
+
+function cutName(name: string): string {
+  return name.length > SHOWN_CHARACTERS_MAX ? `${name.slice(0, CUT_CHARACTERS)}…` : name
 }
 
 /** One line: `file:line:column: path: message; suggestion`. */
@@ -39,6 +44,9 @@ export function formatProblem(problem: Problem): string {
   return `${problem.file}:${problem.line}:${problem.column}: ${path}${problem.message}${suggestion}`
 }
 
+/** How many problems are written out as text; `--json` has them all. */
+export const SHOWN_PROBLEMS_MAX = 100
+
 /** In the order of the file, each once. */
 export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
   const unique = new Map(problems.map((problem) => [formatProblem(problem), problem]))
@@ -47,13 +55,14 @@ export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
 
 /** Longer names are not compared: the work grows with the product of the lengths. */
 const COMPARED_CHARACTERS_MAX = 64
+const COMPARED_NAMES_MAX = 100
 
 /** "did you mean …?" for the known name nearest to `name`; undefined when none is near. */
-export function didYouMean(name: string, known: Iterable<string>): string | undefined {
+export function didYouMean(name: string, known: readonly string[]): string | undefined {
   if (name.length > COMPARED_CHARACTERS_MAX) return undefined
   const limit = Math.max(1, Math.floor(name.length / 3))
   let best: { readonly name: string; readonly distance: number } | undefined
-  for (const candidate of known) {
+  for (const candidate of known.slice(0, COMPARED_NAMES_MAX)) {
     if (Math.abs(candidate.length - name.length) > limit) continue
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { name: candidate, distance }

@@ -130,7 +130,7 @@ const NO_KEY_KINDS: readonly FieldType['kind'][] = ['json', 'bytes', 'double', '
 
 function checkEntity(path: Path, entity: Mapping, sources: Mapping, report: Report, shown: Shown): void {
   const source = textOf(entity.source)
-  if (source !== undefined && !Object.hasOwn(sources, source)) {
+  if (source !== undefined && Object.keys(sources).length > 0 && !Object.hasOwn(sources, source)) {
     const at = [...path, 'source']
     report(
       at,
@@ -155,7 +155,7 @@ function checkEntity(path: Path, entity: Mapping, sources: Mapping, report: Repo
         'key',
       )
     }
-  checkKey([...path, 'key'], entity.key, fields, report, shown)
+  if (names.length > 0) checkKey([...path, 'key'], entity.key, fields, report, shown)
 }
 
 function checkKey(path: Path, key: unknown, fields: Mapping, report: Report, shown: Shown): void {

@@ -98,7 +98,7 @@ function found(issue: Issue, value: unknown): string {
 function suggest(issue: Issue, value: unknown, secret: boolean): string | undefined {
   if (issue.code === 'invalid_type' && issue.message === TEXT && ['number', 'boolean'].includes(typeof value))
     return 'put it in quotes'
-  if (issue.code === 'invalid_value' && typeof value === 'string' && !secret)
+  if (issue.code === 'invalid_value' && issue.values.length > 1 && typeof value === 'string' && !secret)
     return didYouMean(value, issue.values.map(String))
   return undefined
 }

@@ -1,6 +1,6 @@
 import { FIELDS_MAX } from '../definition.ts'
 import { IDENTIFIER_BYTES_MAX, parsePostgresPlace, parseTable, parseTarget } from '../notation.ts'
-import { type Path, shownName } from '../problem.ts'
+import { didYouMean, type Path, shownName } from '../problem.ts'
 import { defaultTarget } from '../resolve.ts'
 import { isMapping, type Mapping, mappingOf, type Report, type Shown, suggestName, textOf } from './unchecked-values.ts'
 
@@ -23,20 +23,28 @@ export function checkSubscribers(root: Mapping, report: Report, shown: Shown): v
     checkSchema([...path, 'schema'], subscriber.schema, report)
     for (const [entity, subscription] of taken) {
       const at = [...path, 'entities', entity]
-      if (!Object.hasOwn(entities, entity)) {
-        const suggestion = suggestName(entity, Object.keys(entities), '')
-        report(at, `entity ${shownName(entity)} is not declared`, suggestion, 'key')
-      } else
-        checkFields(
-          at,
-          mappingOf(subscription),
-          Object.keys(mappingOf(mappingOf(entities[entity]).fields)),
-          report,
-          shown,
-        )
+      checkTaken(at, entity, mappingOf(subscription), entities, report, shown)
       checkTarget(at, name, entity, mappingOf(subscription), subscriber, tables, report, shown)
     }
   }
+}
+
+function checkTaken(
+  path: Path,
+  name: string,
+  subscription: Mapping,
+  entities: Mapping,
+  report: Report,
+  shown: Shown,
+): void {
+  const names = Object.keys(entities)
+  if (names.length === 0) return
+  if (!Object.hasOwn(entities, name)) {
+    report(path, `entity ${shownName(name)} is not declared`, didYouMean(name, names), 'key')
+    return
+  }
+  const { fields } = mappingOf(entities[name])
+  if (isMapping(fields)) checkFields(path, subscription, Object.keys(fields), report, shown)
 }
 
 function sourceTables(root: Mapping): Tables {
@@ -98,8 +106,12 @@ function checkFields(path: Path, subscription: Mapping, known: readonly string[]
   const at = (to: string) => (mapped ? [...path, 'fields', to] : path)
   if (mapped && destinations.length === 0 && isMapping(subscription.fields))
     report([...path, 'fields'], 'maps no field', 'leave `fields` out to take every field')
-  if (mapped && destinations.length > FIELDS_MAX)
-    report([...path, 'fields'], `has ${destinations.length} fields; ${FIELDS_MAX} is the limit`, undefined, 'key')
+  if (destinations.length > FIELDS_MAX) {
+    // Without a mapping of its own the entity was reported.
+    if (mapped)
+      report([...path, 'fields'], `has ${destinations.length} fields; ${FIELDS_MAX} is the limit`, undefined, 'key')
+    return
+  }
   const seen = new Map<string, string>()
   for (const to of destinations) {
     const fault = columnFault(to)

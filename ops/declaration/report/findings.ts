@@ -1,12 +1,16 @@
-import { type Problem, UNKNOWN_FIELD } from '../problem.ts'
+import { type Problem, SHOWN_PROBLEMS_MAX, UNKNOWN_FIELD } from '../problem.ts'
 import { coverCharacters, maskSecrets } from './mask-secrets.ts'
 import { BOLD, BOLD_RED, CYAN, DIM, INDENT, type Look, paint, RED, WIDTH_MAX, wrap } from './terminal-text.ts'
 
 /** Each finding with its line and a caret, then how many there are. `text` is the file as it was checked. */
 export function formatFindings(problems: readonly Problem[], text: string, look: Look): string {
   const lines = shownLines(problems, text)
-  const gutter = String(Math.max(...problems.map((problem) => problem.line), 1)).length
-  const findings = problems.map((problem) => formatFinding(problem, lines[problem.line - 1] ?? '', gutter, look))
+  const gutter = String(problems.at(-1)?.line ?? 1).length
+  const findings = problems
+    .slice(0, SHOWN_PROBLEMS_MAX)
+    .map((problem) => formatFinding(problem, lines[problem.line - 1] ?? '', gutter, look))
+  const hidden = problems.length - SHOWN_PROBLEMS_MAX
+  if (hidden > 0) findings.push(`and ${hidden} more: --json lists them all\n`)
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
   return `${findings.join('\n')}\n${paint(look, BOLD_RED, count)} in ${problems[0]?.file ?? 'the file'}. Nothing was started or changed.\n`
 }

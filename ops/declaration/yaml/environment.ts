@@ -16,6 +16,8 @@ export interface Expansion {
 const HOW_TO_REFER = `write \`\${NAME}\`, \`\${NAME:-default}\`, or \`$$\` for a plain $`
 
 const SECRET_BYTES_MAX = 65_536
+/** The most that the references of one file may expand to. */
+export const EXPANDED_CHARACTERS_MAX = 1_048_576
 const REFERENCE = /\$\$|\$\{([^}]*)(\}?)/g
 
 /** Whether a scalar has anything to expand. */
@@ -31,6 +33,7 @@ export function expand(text: string, env: Environment, readSecret: ReadSecret): 
   const faults: Expansion['faults'][number][] = []
   let shown = ''
   let end = 0
+  let characters = 0
   const expanded = text.replace(REFERENCE, (whole, inner: string | undefined, closing: string, index: number) => {
     shown += text.slice(end, index)
     end = index + whole.length
@@ -46,6 +49,7 @@ export function expand(text: string, env: Environment, readSecret: ReadSecret): 
     }
     const name = parts[1]!
     shown += `\${${name}}`
+    if (characters > EXPANDED_CHARACTERS_MAX) return ''
     const found = lookUp(name, env, readSecret)
     if (typeof found === 'object') {
       faults.push({ reference: `\${${name}`, message: found.fault })
@@ -57,6 +61,7 @@ export function expand(text: string, env: Environment, readSecret: ReadSecret): 
       faults.push({ reference: `\${${name}`, message: `the variable ${name} is not set`, suggestion })
       return ''
     }
+    characters += found.length
     return found
   })
   return { text: expanded, shown: shown + text.slice(end), faults }

@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar } from 'yaml'
 import { formatPath, type Path, type Problem, shownName } from '../problem.ts'
-import { type Environment, expand, hasReference, type ReadSecret } from './environment.ts'
+import { type Environment, EXPANDED_CHARACTERS_MAX, expand, hasReference, type ReadSecret } from './environment.ts'
 import { coverReferences, uncoverReferences } from './references.ts'
 import { syntaxProblems } from './syntax.ts'
 
@@ -28,7 +28,6 @@ export const FILE_BYTES_MAX = 1_048_576
 const ALIASES_MAX = 100
 const VALUES_MAX = 100_000
 const DEPTH_MAX = 32
-const EXPANDED_CHARACTERS_MAX = 1_048_576
 
 /**
  * Parses YAML into plain values (objects without a prototype) and expands references in its scalars, never in its raw text.
@@ -54,10 +53,10 @@ export function locate(text: string, file: string, env: Environment, readSecret:
   const located = (value: unknown): Located => ({
     value,
     problems,
-    spot: (path) => spots.get(formatPath(path)),
+    spot: (path) => spots.get(spotKey(path)),
     problem(path, message, suggestion, where = 'value') {
       for (let length = path.length; length >= 0; length--) {
-        const spot = spots.get(formatPath(path.slice(0, length)))
+        const spot = spots.get(spotKey(path.slice(0, length)))
         if (!spot) continue
         const wanted = length === path.length && where === 'value' ? spot.offset : (spot.keyOffset ?? spot.offset)
         return at(wanted, formatPath(path), message, suggestion)
@@ -104,16 +103,19 @@ export function locate(text: string, file: string, env: Environment, readSecret:
     const offset = node.range?.[0] ?? 0
     const name = formatPath(path)
     if (typeof node.value !== 'string') {
-      spots.set(name, { keyOffset, offset: node.source === '' && keyOffset !== undefined ? keyOffset : offset })
+      spots.set(spotKey(path), {
+        keyOffset,
+        offset: node.source === '' && keyOffset !== undefined ? keyOffset : offset,
+      })
       return node.value
     }
     const written = uncoverReferences(node.value)
     if (!hasReference(written)) {
-      spots.set(name, { keyOffset, offset })
+      spots.set(spotKey(path), { keyOffset, offset })
       return written
     }
     const { text: expanded, shown, faults } = expand(written, env, readSecret)
-    spots.set(name, { keyOffset, offset, shown, unresolved: faults.length > 0 })
+    spots.set(spotKey(path), { keyOffset, offset, shown, unresolved: faults.length > 0 })
     const source = text.slice(offset, node.range?.[1] ?? offset)
     for (const { reference, message, suggestion } of faults)
       problems.push(at(offset + Math.max(0, source.indexOf(reference)), name, message, suggestion))
@@ -167,25 +169,25 @@ export function locate(text: string, file: string, env: Environment, readSecret:
     if (++values > VALUES_MAX) return exhaust(offset, path, `the file has more than ${VALUES_MAX} values`)
     if (path.length > DEPTH_MAX) return exhaust(offset, path, `the file is nested deeper than ${DEPTH_MAX} levels`)
     if (node === null) {
-      spots.set(formatPath(path), { keyOffset, offset })
+      spots.set(spotKey(path), { keyOffset, offset })
       return null
     }
     if (isAlias(node)) {
       const target = anchors.get(node.source)
       if (++aliases > ALIASES_MAX) return exhaust(offset, path, `the file has more than ${ALIASES_MAX} aliases`)
       if (target === undefined || open.has(target)) {
-        const message = target
-          ? 'an alias stands inside its own anchor'
-          : `the alias \`*${node.source.slice(0, 24)}\` has no anchor before it`
-        spots.set(formatPath(path), { keyOffset, offset, unresolved: true })
-        problems.push(at(offset, formatPath(path), message))
+        // The name is not repeated: a password that begins with * looks like an alias.
+        const message = target ? 'an alias stands inside its own anchor' : 'the alias has no anchor before it'
+        const suggestion = target ? undefined : 'put a text that begins with * in quotes'
+        spots.set(spotKey(path), { keyOffset, offset, unresolved: true })
+        problems.push(at(offset, formatPath(path), message, suggestion))
         return null
       }
       return walk(target, path, keyOffset)
     }
     if ('anchor' in node && node.anchor) anchors.set(node.anchor, node)
     if (isScalar(node)) return scalar(node, path, keyOffset)
-    spots.set(formatPath(path), { keyOffset, offset })
+    spots.set(spotKey(path), { keyOffset, offset })
     open.add(node)
     const value = isMap(node)
       ? map(node.items, path)
@@ -204,4 +206,8 @@ function keyName(key: Node | null): string | undefined {
   if (!isScalar(key)) return undefined
   if (typeof key.value === 'string') return uncoverReferences(key.value)
   return key.value === null ? undefined : (key.source ?? String(key.value))
+}
+
+function spotKey(path: Path): string {
+  return JSON.stringify(path)
 }

@@ -1,4 +1,4 @@
-import type { Document, ErrorCode } from 'yaml'
+import { type Document, type ErrorCode, visit } from 'yaml'
 import type { Problem } from '../problem.ts'
 
 /** After the first few, errors of syntax are mostly consequences of each other. */
@@ -34,18 +34,31 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
 type At = (offset: number, path: string, message: string) => Problem
 
 /** What keeps a file from being read as YAML 1.2; at most one finding a line, at most ten. */
-export function syntaxProblems(
-  document: Pick<Document.Parsed, 'errors' | 'warnings' | 'directives'>,
-  at: At,
-): readonly Problem[] {
+export function syntaxProblems(document: Document.Parsed, at: At): readonly Problem[] {
   const found = new Map<number, Problem>()
   for (const error of [...document.errors, ...document.warnings]) {
     if (found.size >= SYNTAX_PROBLEMS_MAX) break
-    const problem = at(error.pos[0], '', `not valid YAML: ${MEANINGS[error.code]}`)
+    const opening = error.code === 'MISSING_CHAR' ? openingQuote(document, error.pos[0]) : undefined
+    const meaning = opening === undefined ? MEANINGS[error.code] : 'this quote is not closed'
+    const problem = at(opening ?? error.pos[0], '', `not valid YAML: ${meaning}`)
     if (!found.has(problem.line)) found.set(problem.line, problem)
   }
   const { yaml } = document.directives
   if (yaml.explicit && yaml.version !== '1.2')
     found.set(1, at(0, '', 'the file asks for another version of YAML than 1.2'))
   return [...found.values()]
+}
+
+/** Where the quoted text begins that ends at an offset without a quote: the parser tells the end only, often lines below. */
+function openingQuote(document: Document.Parsed, end: number): number | undefined {
+  let opening: number | undefined
+  visit(document, {
+    Scalar(_, { type, range }) {
+      const isQuoted = type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE'
+      if (!isQuoted || !range || range[0] >= end || range[1] < end) return undefined
+      opening = range[0]
+      return visit.BREAK
+    },
+  })
+  return opening
 }
