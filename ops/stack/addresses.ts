@@ -50,6 +50,12 @@ export function givenAddresses(env: NodeJS.ProcessEnv): AddressByService {
   return given
 }
 
+/** The environment without given addresses, to start a stack where one is given already. */
+export function withoutAddresses(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const variables: readonly string[] = Object.values(ADDRESS_VARIABLES)
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !variables.includes(name)))
+}
+
 /** The addresses of servers that a stack runs itself. */
 export async function ownAddresses(
   folder: DataFolder,
@@ -63,7 +69,7 @@ export async function ownAddresses(
   return own
 }
 
-/** An address that may be shown: the password in it, if any, is replaced. */
+/** An address that may be shown: the password in it, if any, is replaced. One that should have been encoded may hold `@` and `/`. */
 export function withoutPassword(address: string): string {
-  return address.replace(/^([a-z+]+:\/\/[^:@/]*):[^@]*@/i, '$1:***@')
+  return address.replace(/^([a-z+]+:\/\/[^:@/]*):.*@/i, '$1:***@')
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { advance, DOWNLOAD_START, describe as describeProgress } from '../../ops/stack/maven-progress.ts'
+import { advance, DOWNLOAD_START, describe as describeProgress } from '../../../ops/stack/maven-progress.ts'
 
 function after(...lines: string[]) {
   return lines.reduce(advance, DOWNLOAD_START)
