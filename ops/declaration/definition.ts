@@ -14,7 +14,7 @@ import { didYouMean, shownName } from './problem.ts'
  * Names (the keys of sources, entities, fields and subscribers) are checked in cross-checks.ts: zod skips the value of a bad key.
  */
 
-export const PIPELINE_NAME = /^[a-z][a-z0-9-]{0,39}$/
+const PIPELINE_NAME = /^[a-z][a-z0-9-]{0,39}$/
 export const NAME = /^[a-z][a-z0-9-]{0,59}$/
 /** Field names are Avro names. */
 export const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/

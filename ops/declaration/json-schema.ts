@@ -9,7 +9,7 @@ export const SCHEMA_FILE = fileURLToPath(new URL('tributary.schema.json', import
 type Schema = z.core.JSONSchema.BaseSchema
 
 /** Draft 7: what the editors' YAML language server knows best. */
-export function declarationSchema(): Schema {
+function declarationSchema(): Schema {
   return z.toJSONSchema(definition, {
     io: 'input',
     target: 'draft-7',

@@ -22,7 +22,7 @@ export interface TableName {
 export type NotationFault = { readonly fault: string; readonly suggestion?: string }
 
 /** `customers`, `public.customers` or `"Sales"."Customer"`, as its parts without the quotes. */
-export function parseIdentifiers(text: string): readonly string[] | NotationFault {
+function parseIdentifiers(text: string): readonly string[] | NotationFault {
   const parts: string[] = []
   const part = /(?:"((?:[^"]|"")+)"|([^".\s]+))(\.|$)/y
   let dotted = true
