@@ -1,0 +1,22 @@
+import type { Entity } from '../../schemas/entity.ts'
+
+/** An entity and the table it is captured from. Columns that no field is read from are ignored. */
+export interface CapturedTable {
+  readonly entity: Entity
+  readonly table: { readonly schema: string; readonly name: string }
+  /** Field → column. */
+  readonly columns: Readonly<Record<string, string>>
+}
+
+/** A captured table as it stands in the catalogue. */
+export interface LocatedTable extends CapturedTable {
+  readonly oid: number
+  readonly partitioned: boolean
+  /** Field → the type of its column as SQL writes it. */
+  readonly typeNames: Readonly<Record<string, string>>
+}
+
+/** `schema.table`, as deltas and messages name it. */
+export function objectName(table: { readonly schema: string; readonly name: string }): string {
+  return `${table.schema}.${table.name}`
+}

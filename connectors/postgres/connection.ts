@@ -1,0 +1,201 @@
+import net from 'node:net'
+import postgres from 'postgres'
+import { TributaryError } from '../../schemas/errors.ts'
+
+/** A connection (or a small pool) to the source's database. */
+export type Sql = postgres.Sql
+
+const CONNECT_TIMEOUT_SECONDS = 15
+/** Connections for questions beside the stream: checks, snapshot, hydrate, status. */
+const POOL_MAX = 4
+const IDLE_TIMEOUT_SECONDS = 30
+
+/** A row as the server wrote it: one text a column, in the session's form. */
+export type RawRow = readonly (Buffer | null)[]
+
+/**
+ * Every session speaks one form of text, whatever the role's or database's own settings are: a value read by the stream, a snapshot
+ * and hydrate is the same bytes. `row_security` off makes a filtered table an error rather than a snapshot with rows missing.
+ */
+const SESSION: Readonly<Record<string, string>> = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  row_security: 'off',
+  xmlbinary: 'base64',
+  // A snapshot may take hours, and its session is idle while Kafka is slow.
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+}
+
+function settings(application: string): postgres.Options<Record<string, never>> {
+  return {
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    max_lifetime: null,
+    fetch_types: false,
+    // Notices may quote rows.
+    onnotice: () => {},
+    // All as text: the package leaves out a setting that is the number 0.
+    connection: { ...SESSION, application_name: application } as object,
+  }
+}
+
+/**
+ * A pool for ordinary queries; connects when first used.
+ * @throws TributaryError `declaration-invalid` when `url` is not an address (without quoting it: it holds a password)
+ */
+export function openPool(url: string, application: string): Sql {
+  return guardUrl(() =>
+    postgres(url, { ...settings(application), max: POOL_MAX, idle_timeout: IDLE_TIMEOUT_SECONDS, prepare: false }),
+  )
+}
+
+export interface ReplicationConnection {
+  readonly sql: Sql
+  /** What the server said last before it closed the connection, if it gave a reason. Not known over TLS. */
+  lastWords(): Error | undefined
+  /** Ends the connection at once; what the server still sends is read away for a moment so that our last bytes arrive. */
+  close(): Promise<void>
+}
+
+/** How long the server may take to close after we did. */
+const CLOSE_WAIT_MS = 1_000
+
+/**
+ * One connection that speaks the replication protocol.
+ * @param senderTimeoutMs after how long without a status update the server gives us up
+ */
+export function openReplication(url: string, application: string, senderTimeoutMs: number): ReplicationConnection {
+  const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
+  const sockets: net.Socket[] = []
+  let tail: Buffer | undefined
+  const options = {
+    ...settings(application),
+    max: 1,
+    idle_timeout: 0,
+    prepare: false,
+    host: target.host[0] ?? 'localhost',
+    port: Number(target.port[0]),
+    connection: {
+      ...SESSION,
+      application_name: application,
+      replication: 'database',
+      wal_sender_timeout: String(senderTimeoutMs),
+    },
+    // Our own socket: a server that ends the stream says why in a message that the package drops when the connection closes with it.
+    socket: async () => {
+      const socket = await connect(target)
+      socket.on('data', (chunk: Buffer) => {
+        tail = chunk
+      })
+      sockets.push(socket)
+      return socket
+    },
+  }
+  const sql = guardUrl(() => postgres(url, options as unknown as postgres.Options<Record<string, never>>))
+  return {
+    sql,
+    lastWords: () => (tail === undefined ? undefined : finalError(tail)),
+    async close() {
+      const closed = sockets.map(untilClosed)
+      await sql.end({ timeout: 0 })
+      await Promise.all(closed)
+    },
+  }
+}
+
+function untilClosed(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) return resolve()
+    const timer = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    // Late errors of a connection that is being given up; `close` follows.
+    socket.on('error', () => {})
+    socket.resume()
+  })
+}
+
+interface Target {
+  readonly host: readonly string[]
+  readonly port: readonly (number | string)[]
+  readonly path?: string | false | undefined
+}
+
+async function connect(target: Target): Promise<net.Socket> {
+  let failed: unknown
+  for (const [index, host] of target.host.entries()) {
+    const address = target.path
+      ? { path: target.path }
+      : { host, port: Number(target.port[index] ?? target.port[0]), noDelay: true }
+    try {
+      return await connectOnce(address, host)
+    } catch (error) {
+      failed = error
+    }
+  }
+  throw failed
+}
+
+function connectOnce(address: net.NetConnectOpts, host: string): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(address)
+    const timer = setTimeout(() => {
+      socket.destroy(Object.assign(new Error(`${host} does not answer`), { code: 'CONNECT_TIMEOUT' }))
+    }, CONNECT_TIMEOUT_SECONDS * 1_000)
+    socket.once('error', (error) => {
+      clearTimeout(timer)
+      reject(error)
+    })
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      socket.removeAllListeners('error')
+      resolve(Object.assign(socket, { host }))
+    })
+  })
+}
+
+/** The error message that the last bytes of a connection end with, if they do: `E`, length, fields of a letter and a text each. */
+export function finalError(tail: Buffer): Error | undefined {
+  for (let at = tail.lastIndexOf(0x45); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf(0x45, at - 1)) {
+    if (at + 6 > tail.length || at + 1 + tail.readUInt32BE(at + 1) !== tail.length || tail[at + 5] !== 0x53) continue
+    const fields = new Map(
+      tail
+        .toString('utf8', at + 5, tail.length)
+        .split('\0')
+        .map((field): [string, string] => [field.slice(0, 1), field.slice(1)]),
+    )
+    const message = fields.get('M')
+    if (message !== undefined) return Object.assign(new Error(message), { code: fields.get('C') ?? '' })
+  }
+  return undefined
+}
+
+function guardUrl<T>(make: () => T): T {
+  try {
+    return make()
+  } catch {
+    throw new TributaryError(
+      'declaration-invalid',
+      'the url of a postgres source is not an address like postgres://user:password@host:5432/database',
+      {
+        // The real cause quotes the whole address with its password.
+        cause: new TypeError('Invalid URL'),
+      },
+    )
+  }
+}
+
+/** A name quoted for SQL. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}

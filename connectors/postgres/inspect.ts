@@ -1,0 +1,168 @@
+import { TributaryError } from '../../schemas/errors.ts'
+import { formatFieldType } from '../../schemas/field-type.ts'
+import { type CapturedTable, type LocatedTable, objectName } from './captured-table.ts'
+import { type ColumnFacts, loadServer, loadTable, loadTypes, type ServerFacts, type TableFacts } from './catalog.ts'
+import { isKeyType, misfit, type Types } from './column-fit.ts'
+import { quoteName, type Sql } from './connection.ts'
+
+/** PostgreSQL 14 is the oldest release that is still maintained. */
+const VERSION_MIN = 140_000
+
+/** What is wrong with the server for capture, each with what to do. Pure. */
+export function inspectServer(server: ServerFacts): readonly string[] {
+  const findings: string[] = []
+  if (server.version < VERSION_MIN)
+    findings.push(`the server is PostgreSQL ${Math.floor(server.version / 10_000)}; 14 or newer is needed`)
+  if (server.walLevel !== 'logical')
+    findings.push(`wal_level is ${server.walLevel}. Run: ALTER SYSTEM SET wal_level = logical; then restart the server`)
+  if (!server.mayReplicate)
+    findings.push(
+      `role ${quoteName(server.role)} may not replicate. Run: ALTER ROLE ${quoteName(server.role)} REPLICATION ` +
+        '(Amazon RDS: GRANT rds_replication TO it)',
+    )
+  if (server.encoding === 'SQL_ASCII')
+    findings.push('the database is encoded SQL_ASCII, so its text may not be text at all. Move it to a UTF8 database')
+  return findings
+}
+
+/** What is wrong with a table for capture, each with what to do. Pure. */
+export function inspectTable(
+  captured: CapturedTable,
+  facts: TableFacts | undefined,
+  server: ServerFacts,
+  types: Types,
+): readonly string[] {
+  const name = objectName(captured.table)
+  const sqlName = `${quoteName(captured.table.schema)}.${quoteName(captured.table.name)}`
+  if (facts === undefined)
+    return [`table ${name} does not exist. Create it, or correct the table of entity ${captured.entity.name}`]
+  if (facts.kind !== 'r' && facts.kind !== 'p')
+    return [`${name} is not a table; views and foreign tables have no log of changes`]
+  const findings: string[] = []
+  if (facts.persistence !== 'p') findings.push(`table ${name} is not logged. Run: ALTER TABLE ${sqlName} SET LOGGED`)
+  if (!facts.mayRead)
+    findings.push(
+      `role ${quoteName(server.role)} may not read ${name}. Run: GRANT USAGE ON SCHEMA ${quoteName(captured.table.schema)} TO ` +
+        `${quoteName(server.role)}; GRANT SELECT ON ${sqlName} TO ${quoteName(server.role)}`,
+    )
+  if (facts.rowSecurity && !server.bypassesRowSecurity)
+    findings.push(
+      `row security hides rows of ${name} from role ${quoteName(server.role)}. Run: ALTER ROLE ${quoteName(server.role)} BYPASSRLS`,
+    )
+  const columns = new Map(facts.columns.map((column) => [column.name, column]))
+  return [...findings, ...inspectColumns(captured, columns, types), ...inspectKey(captured, facts, columns, sqlName)]
+}
+
+function inspectColumns(captured: CapturedTable, columns: ReadonlyMap<string, ColumnFacts>, types: Types): string[] {
+  const findings: string[] = []
+  const name = objectName(captured.table)
+  for (const field of captured.entity.fields) {
+    const wanted = captured.columns[field.name]
+    const column = wanted === undefined ? undefined : columns.get(wanted)
+    if (column === undefined) {
+      findings.push(
+        `table ${name} has no column ${quoteName(wanted ?? field.name)}, which field ${field.name} is read from`,
+      )
+      continue
+    }
+    const problem = misfit(field.type, column.typeOid, types)
+    if (problem !== undefined)
+      findings.push(
+        `column ${name}.${column.name} ${problem}. Field ${field.name} is declared ${formatFieldType(field.type)}`,
+      )
+    if (column.generated === 'v')
+      findings.push(`column ${name}.${column.name} is generated when read, so it is not in the log. Make it STORED`)
+  }
+  return findings
+}
+
+function inspectKey(
+  captured: CapturedTable,
+  facts: TableFacts,
+  columns: ReadonlyMap<string, ColumnFacts>,
+  sqlName: string,
+): string[] {
+  const findings: string[] = []
+  const name = objectName(captured.table)
+  const fields = new Map(captured.entity.fields.map((field) => [field.name, field]))
+  const key: string[] = []
+  for (const part of captured.entity.key) {
+    const field = fields.get(part)
+    const column = columns.get(captured.columns[part] ?? '')
+    // A key column that does not exist was already reported.
+    if (field === undefined || column === undefined) return findings
+    if (!isKeyType(field.type))
+      findings.push(`field ${part} is ${formatFieldType(field.type)}, which cannot be part of a key`)
+    if (!column.notNull)
+      findings.push(
+        `key column ${name}.${column.name} may be null. Run: ALTER TABLE ${sqlName} ALTER ${quoteName(column.name)} SET NOT NULL`,
+      )
+    key.push(column.name)
+  }
+  const keyList = key.map(quoteName).join(', ')
+  if (!facts.uniqueKeys.some((unique) => sameSet(unique, key)))
+    findings.push(
+      `the key (${keyList}) of ${name} is not unique. Run: ALTER TABLE ${sqlName} ADD PRIMARY KEY (${keyList}), or ADD UNIQUE (${keyList})`,
+    )
+  for (const identity of facts.identities) {
+    if (identity.kind === 'f' || key.every((column) => identity.columns.includes(column))) continue
+    findings.push(
+      `the log does not say which row of ${identity.table} an update or delete is about: its replica identity ` +
+        `${identity.columns.length === 0 ? 'is empty' : `(${identity.columns.map(quoteName).join(', ')}) lacks the key (${keyList})`}. ` +
+        `Run: ALTER TABLE ${identity.table} REPLICA IDENTITY FULL`,
+    )
+  }
+  return findings
+}
+
+function sameSet(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((item) => right.includes(item))
+}
+
+export interface Inspection {
+  readonly server: ServerFacts
+  readonly tables: readonly LocatedTable[]
+  readonly facts: readonly TableFacts[]
+  readonly types: Types
+}
+
+/**
+ * Checks the server and every captured table.
+ * @throws TributaryError `source-unsuitable` with all findings at once
+ */
+export async function inspect(sql: Sql, source: string, captured: readonly CapturedTable[]): Promise<Inspection> {
+  const server = await loadServer(sql)
+  const found: (TableFacts | undefined)[] = []
+  for (const { table } of captured) found.push(await loadTable(sql, table.schema, table.name))
+  const types = await loadTypes(
+    sql,
+    found.flatMap((facts) => facts?.columns.map((column) => column.typeOid) ?? []),
+  )
+  const findings = [
+    ...inspectServer(server),
+    ...captured.flatMap((one, index) => inspectTable(one, found[index], server, types)),
+  ]
+  if (findings.length > 0) throw unsuitable(source, findings)
+  const facts = found.filter((one) => one !== undefined)
+  return { server, facts, types, tables: captured.map((one, index) => locate(one, facts[index]!)) }
+}
+
+function locate(captured: CapturedTable, facts: TableFacts): LocatedTable {
+  const types = new Map(facts.columns.map((column) => [column.name, column.typeName]))
+  return {
+    ...captured,
+    oid: facts.oid,
+    partitioned: facts.kind === 'p',
+    typeNames: Object.fromEntries(
+      captured.entity.fields.map((field) => [field.name, types.get(captured.columns[field.name]!)!]),
+    ),
+  }
+}
+
+/** One error that lists every finding. */
+export function unsuitable(source: string, findings: readonly string[], cause?: unknown): TributaryError {
+  const list = findings.length === 1 ? findings[0]! : `\n${findings.map((finding) => `- ${finding}`).join('\n')}`
+  return new TributaryError('source-unsuitable', `source "${source}" cannot be captured as declared: ${list}`, {
+    cause,
+  })
+}

@@ -1,0 +1,180 @@
+import { TributaryError } from '../../schemas/errors.ts'
+import type { SourceState, SourceStatus } from '../source.ts'
+import type { Sql } from './connection.ts'
+import { failure } from './failure.ts'
+import { formatLsn, parseLsn } from './lsn.ts'
+
+/** A row of pg_replication_slots, with what newer releases add. */
+export interface SlotFacts {
+  readonly plugin: string | null
+  readonly slot_type: string
+  readonly database: string | null
+  readonly temporary: boolean
+  readonly active: boolean
+  readonly active_pid: number | null
+  readonly confirmed_flush_lsn: string | null
+  readonly wal_status: string | null
+  readonly invalidation_reason?: string | null
+}
+
+export interface Place {
+  /** The cluster's system identifier. */
+  readonly system: string
+  /** The end of the log now. */
+  readonly end: bigint
+  readonly database: string
+}
+
+/** What events() does about the slot. */
+export type SlotDecision = 'use' | 'create'
+
+/** Slot names as PostgreSQL takes them. */
+const SLOT_NAME = /^[a-z0-9_]{1,63}$/
+
+/**
+ * Whether a slot can be continued. Pure.
+ * @throws TributaryError `slot-lost` when changes may be missing, `source-unsuitable` when the name is taken by something else
+ */
+export function decideSlot(
+  slot: string,
+  facts: SlotFacts | undefined,
+  place: Place,
+  state: SourceState | null,
+): SlotDecision {
+  const again =
+    'Changes may be missing: drop the slot if it is there, forget the stored position of this source, and snapshot again'
+  if (state !== null && state.system !== place.system)
+    throw lost(
+      slot,
+      `the server is another database cluster (system identifier ${place.system}) than the one captured so far (${state.system}). ${again}`,
+    )
+  const newest = Object.values(state?.snapshots ?? {}).reduce(
+    (max, { position }) => (BigInt(position) > max ? BigInt(position) : max),
+    0n,
+  )
+  if (newest > place.end)
+    throw lost(
+      slot,
+      `the server's log ends at ${formatLsn(place.end)}, before ${formatLsn(newest)} where it was captured: it was set back in time. ${again}`,
+    )
+  if (facts === undefined) {
+    if (state !== null && Object.keys(state.snapshots).length > 0)
+      throw lost(slot, `the slot does not exist any more. ${again}`)
+    return 'create'
+  }
+  if (
+    facts.slot_type !== 'logical' ||
+    facts.plugin !== 'pgoutput' ||
+    facts.database !== place.database ||
+    facts.temporary
+  )
+    throw new TributaryError(
+      'source-unsuitable',
+      `replication slot "${slot}" belongs to something else (${facts.slot_type}, plug-in ${facts.plugin ?? 'none'}, ` +
+        `database ${facts.database ?? 'none'}). Choose another name for this source's slot`,
+    )
+  if (isGone(facts))
+    throw lost(
+      slot,
+      `the server gave the slot up (wal_status ${facts.wal_status ?? 'unknown'}, ${facts.invalidation_reason ?? 'its log was removed'}). ` +
+        `${again}. Raise max_slot_wal_keep_size, so that it lasts for the longest outage`,
+    )
+  return 'use'
+}
+
+function lost(slot: string, what: string): TributaryError {
+  return new TributaryError('slot-lost', `replication slot "${slot}": ${what}.`)
+}
+
+export async function loadSlot(sql: Sql, slot: string): Promise<SlotFacts | undefined> {
+  const [row] = await sql<{ facts: SlotFacts }[]>`
+    SELECT to_jsonb(s) AS facts FROM pg_replication_slots s WHERE slot_name = ${slot}`
+  return row?.facts
+}
+
+export async function loadPlace(sql: Sql): Promise<Place> {
+  const [row] = await sql<{ system: string; end: string; database: string }[]>`
+    SELECT system_identifier::text AS system, current_database() AS database,
+      (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS "end"
+    FROM pg_control_system()`
+  return { system: row!.system, database: row!.database, end: parseLsn(row!.end)! }
+}
+
+/**
+ * Makes the slot. It waits until the transactions that run now have ended; `signal` cancels it.
+ * @throws TributaryError
+ */
+export async function createSlot(sql: Sql, slot: string, signal: AbortSignal): Promise<void> {
+  checkSlotName(slot)
+  const query = sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+  await cancelable(sql, query, signal, `creating the replication slot "${slot}"`)
+}
+
+export function checkSlotName(slot: string): void {
+  if (!SLOT_NAME.test(slot))
+    throw new TributaryError(
+      'declaration-invalid',
+      `"${slot}" cannot be a slot's name: 1 to 63 of a to z, 0 to 9 and _`,
+    )
+}
+
+/** Runs a query that may wait long; aborting cancels it at the server too. */
+export async function cancelable<T>(sql: Sql, query: PromiseLike<T>, signal: AbortSignal, doing: string): Promise<T> {
+  const cancel = () => {
+    // Not the package's own cancel(): its failure could not be caught.
+    const pid = (query as { state?: { pid: number | null } | null }).state?.pid
+    // When the server cannot be asked, the query has failed on its own.
+    if (pid) sql`SELECT pg_cancel_backend(${pid})`.catch(() => {})
+  }
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await query
+  } catch (error) {
+    throw failure(doing, error)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+/** Who holds the slot, for a message: a process number and the name it gave itself. */
+export async function describeHolder(sql: Sql, slot: string): Promise<string> {
+  const [row] = await sql<{ pid: number; application: string }[]>`
+    SELECT s.active_pid AS pid, coalesce(nullif(a.application_name, ''), 'without a name') AS application
+    FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
+    WHERE s.slot_name = ${slot} AND s.active_pid IS NOT NULL`
+  return row === undefined
+    ? 'a process that has ended meanwhile'
+    : `server process ${row.pid} (application ${row.application})`
+}
+
+/**
+ * How old what we have not confirmed is: what the server measures while the slot is read, and how long nobody has read it otherwise.
+ * @returns null when the server does not tell (before PostgreSQL 17 for a slot that nobody reads)
+ */
+export async function loadLagSeconds(sql: Sql, slot: string): Promise<number | null> {
+  const [row] = await sql<{ seconds: number | null }[]>`
+    SELECT (CASE WHEN s.active THEN coalesce(extract(epoch FROM r.flush_lag), 0)
+      ELSE extract(epoch FROM now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz) END)::float8 AS seconds
+    FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid
+    WHERE s.slot_name = ${slot}`
+  return row?.seconds ?? null
+}
+
+/** @param end the end of the server's log */
+export function describeSlot(facts: SlotFacts | undefined, end: bigint, lagSeconds: number | null): SourceStatus {
+  if (facts === undefined) return { active: false, slot: 'missing', position: null, lagBytes: null, lagSeconds: null }
+  const confirmed = facts.confirmed_flush_lsn === null ? undefined : parseLsn(facts.confirmed_flush_lsn)
+  const lagBytes = confirmed === undefined ? null : Number(end > confirmed ? end - confirmed : 0n)
+  return {
+    active: facts.active,
+    slot: isGone(facts) ? 'lost' : facts.active ? 'streaming' : 'idle',
+    position: facts.confirmed_flush_lsn,
+    lagBytes,
+    lagSeconds: lagBytes === 0 ? 0 : lagSeconds,
+  }
+}
+
+/** Whether the server has given the slot up. */
+export function isGone(facts: SlotFacts): boolean {
+  return facts.wal_status === 'lost' || (facts.invalidation_reason ?? null) !== null
+}

@@ -1,0 +1,196 @@
+import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
+import {
+  DATE_INFINITY,
+  DATE_MINUS_INFINITY,
+  TIMESTAMP_INFINITY,
+  TIMESTAMP_MINUS_INFINITY,
+} from '../../schemas/field-type.ts'
+import { splitArray } from './array-literal.ts'
+
+/**
+ * Reads PostgreSQL's text form of a value, `bytes[start]` to `bytes[end]`, into the canonical form of its declared type
+ * (schemas/field-type.ts). The session settings of connection.ts make that text one form: UTC, ISO dates, hex bytes.
+ * @throws Unencodable when the declared type cannot hold the value
+ */
+export type TextReader = (bytes: Buffer, start: number, end: number) => Value
+
+/** A value that its declared type cannot hold. The message names the reason, never the value. */
+export class Unencodable extends Error {
+  constructor(reason: string) {
+    super(reason)
+    this.name = 'Unencodable'
+  }
+}
+
+export function readerFor(type: FieldType): TextReader {
+  return type.kind === 'array' ? arrayReader(type.of) : scalarReader(type)
+}
+
+function scalarReader(type: ScalarType): TextReader {
+  switch (type.kind) {
+    case 'string':
+    case 'json':
+    case 'numeric':
+      return readText
+    case 'boolean':
+      return (bytes, start) => bytes[start] === 0x74
+    case 'int32':
+    case 'int64':
+      return readInteger
+    case 'decimal':
+      return decimalReader(type.precision, type.scale)
+    case 'double':
+      return readDouble
+    case 'date':
+      return readDate
+    case 'time':
+      return readTime
+    case 'timestamp':
+    case 'timestamptz':
+      return readTimestamp
+    case 'uuid':
+      return readUuid
+    case 'bytes':
+      return readBytes
+    case 'enum':
+      return enumReader(type.symbols)
+  }
+}
+
+const readText: TextReader = (bytes, start, end) => bytes.toString('utf8', start, end)
+
+const readInteger: TextReader = (bytes, start, end) => {
+  if (end - start > 15) return BigInt(bytes.toString('latin1', start, end))
+  const negative = bytes[start] === 0x2d
+  let value = 0
+  for (let at = negative ? start + 1 : start; at < end; at++) value = value * 10 + bytes[at]! - 0x30
+  return BigInt(negative ? -value : value)
+}
+
+const readDouble: TextReader = (bytes, start, end) => Number(bytes.toString('latin1', start, end))
+
+const readBytes: TextReader = (bytes, start, end) => {
+  if (bytes[start] !== 0x5c || bytes[start + 1] !== 0x78) throw new Unencodable('bytes are not in hex form')
+  const value = Buffer.from(bytes.toString('latin1', start + 2, end), 'hex')
+  if (value.length * 2 !== end - start - 2) throw new Unencodable('bytes are not in hex form')
+  return value
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+const readUuid: TextReader = (bytes, start, end) => {
+  const text = bytes.toString('latin1', start, end).toLowerCase()
+  if (!UUID.test(text)) throw new Unencodable('it is not a UUID')
+  return text
+}
+
+function enumReader(symbols: readonly string[]): TextReader {
+  const known = new Set(symbols)
+  return (bytes, start, end) => {
+    const text = bytes.toString('utf8', start, end)
+    if (!known.has(text)) throw new Unencodable('it is none of the symbols declared for the enum')
+    return text
+  }
+}
+
+function decimalReader(precision: number, scale: number): TextReader {
+  const form = `decimal(${precision},${scale})`
+  return (bytes, start, end) => {
+    const text = bytes.toString('latin1', start, end)
+    const parts = /^(-?)0*(\d*)(?:\.(\d*))?$/.exec(text)
+    if (!parts) throw new Unencodable(`it is not a finite number, which ${form} needs`)
+    const whole = parts[2]!
+    let fraction = parts[3] ?? ''
+    if (whole.length > precision - scale)
+      throw new Unencodable(`it has more digits before the point than ${form} holds`)
+    if (fraction.length > scale) {
+      if (/[1-9]/.test(fraction.slice(scale)))
+        throw new Unencodable(`it has more digits after the point than ${form} holds`)
+      fraction = fraction.slice(0, scale)
+    } else fraction = fraction.padEnd(scale, '0')
+    const digits = scale === 0 ? whole || '0' : `${whole || '0'}.${fraction}`
+    return parts[1] && /[1-9]/.test(digits) ? `-${digits}` : digits
+  }
+}
+
+function arrayReader(of: ScalarType): TextReader {
+  const read = scalarReader(of)
+  return (bytes, start, end) => {
+    const elements = splitArray(bytes.toString('utf8', start, end))
+    if (elements === undefined) throw new Unencodable('it is an array of more than one dimension')
+    return elements.map((element) => {
+      if (element === null) return null
+      const text = Buffer.from(element)
+      return read(text, 0, text.length)
+    })
+  }
+}
+
+const DATE = /^(\d{4,7})-(\d\d)-(\d\d)( BC)?$/
+
+const readDate: TextReader = (bytes, start, end) => {
+  const text = bytes.toString('latin1', start, end)
+  const parts = DATE.exec(text)
+  if (parts) return daysOf(parts[1]!, parts[2]!, parts[3]!, parts[4] !== undefined)
+  if (text === 'infinity') return DATE_INFINITY
+  if (text === '-infinity') return DATE_MINUS_INFINITY
+  throw new Unencodable('it is not a date in ISO form')
+}
+
+const TIME = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/
+
+const readTime: TextReader = (bytes, start, end) => {
+  const parts = TIME.exec(bytes.toString('latin1', start, end))
+  if (!parts) throw new Unencodable('it is not a time of day without a zone')
+  return BigInt(secondsOf(parts[1]!, parts[2]!, parts[3]!) * 1_000_000 + microsOf(parts[4]))
+}
+
+const TIMESTAMP =
+  /^(\d{4,7}-\d\d-\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?)?( BC)?$/
+const DAY_SECONDS = 86_400
+/** Up to here seconds times a million are exact as a number. */
+const EXACT_SECONDS_MAX = 9_007_199_253
+
+const readTimestamp: TextReader = (bytes, start, end) => {
+  const text = bytes.toString('latin1', start, end)
+  const parts = TIMESTAMP.exec(text)
+  if (!parts) {
+    if (text === 'infinity') return TIMESTAMP_INFINITY
+    if (text === '-infinity') return TIMESTAMP_MINUS_INFINITY
+    throw new Unencodable('it is not a timestamp in ISO form')
+  }
+  const [year, month, day] = parts[1]!.split('-') as [string, string, string]
+  const offset = parts[6] ? secondsOf(parts[7]!, parts[8] ?? '0', parts[9] ?? '0') * (parts[6] === '-' ? -1 : 1) : 0
+  const seconds =
+    daysOf(year, month, day, parts[10] !== undefined) * DAY_SECONDS +
+    secondsOf(parts[2]!, parts[3]!, parts[4]!) -
+    offset
+  const micros = microsOf(parts[5])
+  if (seconds > -EXACT_SECONDS_MAX && seconds < EXACT_SECONDS_MAX) return BigInt(seconds * 1_000_000 + micros)
+  const exact = BigInt(seconds) * 1_000_000n + BigInt(micros)
+  // PostgreSQL counts from 2000, so its last 30 years do not fit 64 bits counted from 1970.
+  if (exact >= TIMESTAMP_INFINITY)
+    throw new Unencodable('it is after the year 294246, which 64-bit microseconds cannot hold')
+  return exact
+}
+
+function secondsOf(hours: string, minutes: string, seconds: string): number {
+  return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)
+}
+
+function microsOf(fraction: string | undefined): number {
+  return fraction === undefined ? 0 : Number(fraction.padEnd(6, '0'))
+}
+
+/** Days since 1970-01-01 in the proleptic Gregorian calendar, in which 1 BC is the year 0. */
+function daysOf(yearText: string, monthText: string, dayText: string, bc: boolean): number {
+  const month = Number(monthText)
+  const calendarYear = bc ? 1 - Number(yearText) : Number(yearText)
+  // Years are counted from March, so that the leap day is a year's last.
+  const year = month <= 2 ? calendarYear - 1 : calendarYear
+  const era = Math.floor(year / 400)
+  const yearOfEra = year - era * 400
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + Number(dayText) - 1
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear
+  return era * 146_097 + dayOfEra - 719_468
+}
