@@ -1,0 +1,100 @@
+import type { Applied, ViewAccumulator } from '../../../ops/demo/view-model.ts'
+import { createViewModel } from '../../../ops/demo/view-model.ts'
+
+/** 14:03:00 UTC on some day; the sample shows times of day in UTC. */
+export const STARTED_AT_MS = Date.UTC(2026, 4, 6, 14, 3, 0)
+
+const decimal = { kind: 'decimal', precision: 14, scale: 2 } as const
+
+/** A model of five entities with nothing in it yet. */
+export function sampleModel(): ViewAccumulator {
+  return createViewModel(STARTED_AT_MS, {
+    entities: [
+      {
+        name: 'customers',
+        fields: [
+          { name: 'name', type: { kind: 'string' }, personal: true },
+          { name: 'tax_id', type: { kind: 'string' }, personal: true },
+          { name: 'credit_limit', type: decimal, personal: false },
+          { name: 'segment', type: { kind: 'string' }, personal: false },
+          { name: 'address', type: { kind: 'json' }, personal: false },
+          { name: 'updated_at', type: { kind: 'timestamptz' }, personal: false },
+        ],
+      },
+      { name: 'products', fields: [{ name: 'price', type: decimal, personal: false }] },
+      { name: 'stock_levels', fields: [{ name: 'quantity', type: { kind: 'int32' }, personal: false }] },
+      { name: 'orders', fields: [{ name: 'note', type: { kind: 'string' }, personal: false }] },
+      { name: 'invoices', fields: [{ name: 'issued_on', type: { kind: 'date' }, personal: false }] },
+    ],
+    hints: {
+      tryIt: `psql 'postgres://tributary:demo@127.0.0.1:54321/erp' -c "UPDATE customers SET credit_limit = credit_limit + 500 WHERE customer_id = 42"`,
+      lookAt: `psql 'postgres://tributary:demo@127.0.0.1:54321/warehouse' -c "SELECT * FROM customers WHERE customer_id = 42"`,
+    },
+    watch: (entity, key) => entity === 'customers' && key === '42',
+    timeText: (atMs) => new Date(atMs).toISOString().slice(11, 19),
+  })
+}
+
+export function applied(change: Partial<Applied> & Pick<Applied, 'entity' | 'key'>): Applied {
+  return {
+    subscriber: 'warehouse',
+    version: { epoch: 1n, position: 1n, ordinal: 0 },
+    fields: {},
+    full: false,
+    kind: 'update',
+    latencyMs: 40,
+    ...change,
+  }
+}
+
+/** The sample after its snapshot and some live changes; returns the moment it stands for. */
+export function fillStreaming(model: ViewAccumulator): number {
+  for (const [name, rows] of [
+    ['customers', 20_000],
+    ['products', 2_000],
+    ['stock_levels', 10_000],
+    ['orders', 30_000],
+    ['invoices', 25_874],
+  ] as const) {
+    const progress = { source: 'erp', entity: name, rowsDone: rows, rowsEstimated: rows, startedAtMs: STARTED_AT_MS }
+    model.onSnapshotProgress({ ...progress, done: true }, STARTED_AT_MS + 1_500)
+    model.onPublished(name, rows, STARTED_AT_MS + 1_000)
+  }
+  for (const name of ['kafka', 'registry', 'redis', 'postgres']) {
+    model.setService(name, 'starting', '', STARTED_AT_MS)
+    model.setService(name, 'ready', '127.0.0.1', STARTED_AT_MS + 900)
+  }
+  model.setStage('streaming')
+  const changes = [
+    applied({ entity: 'orders', key: '43cea9eb-0e1f-4aab-a104-2269aefb3d6f', kind: 'delete', latencyMs: 33 }),
+    applied({ entity: 'products', key: '77', fields: { price: '12.99' }, latencyMs: 1_840 }),
+    applied({ entity: 'stock_levels', key: '["1970","Gdańsk"]', fields: { quantity: 44n }, latencyMs: 8.25 }),
+    applied({
+      entity: 'customers',
+      key: '9893',
+      kind: 'create',
+      full: true,
+      fields: {
+        name: '株式会社佐藤製作所',
+        tax_id: 'T1234567890123',
+        credit_limit: '500.00',
+        segment: 'wholesale',
+        address: '{"street": "本町105番地", "city": "横浜", "country": "JP"}',
+        updated_at: BigInt(STARTED_AT_MS + 13_000) * 1_000n,
+      },
+    }),
+    applied({ entity: 'customers', key: '42', fields: { credit_limit: '15000.00' }, latencyMs: 41 }),
+    applied({ entity: 'invoices', key: '612', fields: { issued_on: 20_000 } }),
+  ]
+  let nowMs = STARTED_AT_MS + 10_000
+  for (const change of changes) {
+    nowMs += 1_000
+    model.onCaptured(1, nowMs)
+    model.onPublished(change.entity, 1, nowMs)
+    model.onApplied(change, nowMs)
+  }
+  model.onGated('customers', 3)
+  model.setLag(2)
+  model.onDeadLetter()
+  return nowMs + 1_000
+}
