@@ -1,4 +1,4 @@
-import { type Admin, ConfigResourceTypes, type Kafka } from 'kafkajs'
+import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
 import type { TopicPartition } from './consumer.ts'
 
@@ -49,7 +49,7 @@ export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promi
         const entries = Object.entries({ ...present, ...configs }).map(([name, value]) => ({ name, value }))
         await admin.alterConfigs({
           validateOnly: false,
-          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: entries }],
+          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries: entries }],
         })
       }),
     groupLag: (groupId, topics) => wrap(brokers, 'reading offsets', () => groupLag(admin, groupId, topics)),
@@ -71,7 +71,7 @@ async function describeTopics(admin: Admin, topics: readonly string[], configNam
   const configs = await admin.describeConfigs({
     includeSynonyms: false,
     resources: wanted.map((name) => ({
-      type: ConfigResourceTypes.TOPIC,
+      type: kafkajs.ConfigResourceTypes.TOPIC,
       name,
       configNames: [...configNames],
     })),
@@ -110,7 +110,7 @@ const TOPIC_CONFIG_SOURCE = 1
 async function dynamicConfigs(admin: Admin, topic: string): Promise<Record<string, string>> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
   })
   const entries = resources[0]?.configEntries ?? []
   return Object.fromEntries(
