@@ -1,0 +1,259 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { SnapshotProgress, SourceEvent } from '../../../connectors/source.ts'
+import type { Value } from '../../../schemas/field-type.ts'
+import { compareVersions, type Version } from '../../../schemas/version.ts'
+import {
+  collect,
+  entityOf,
+  hasChange,
+  isSnapshotDone,
+  type OwnDatabase,
+  ownDatabase,
+  sourceFor,
+  until,
+} from './own-database.ts'
+
+const ITEM = entityOf('item', { id: 'int32', n: 'int64', note: 'string' })
+const NOTE = entityOf('note', { id: 'int32', text: 'string' })
+
+/** What a topic would hold: the newest version of each key wins, and its last record must be that. */
+function topicOf(events: readonly SourceEvent[], entity = 'item'): Map<string, Readonly<Record<string, Value>>> {
+  const last = new Map<string, { version: Version; after: Readonly<Record<string, Value>> | null }>()
+  for (const event of events) {
+    if (event.kind !== 'change' || event.change.entity !== entity) continue
+    const { change } = event
+    last.set(change.key, { version: change.version, after: change.op === 'delete' ? null : change.after })
+  }
+  return new Map([...last].flatMap(([key, { after }]) => (after === null ? [] : [[key, after] as const])))
+}
+
+async function tableOf(database: OwnDatabase): Promise<Map<string, Readonly<Record<string, Value>>>> {
+  const rows = await database.sql<
+    { id: number; n: string; note: string | null }[]
+  >`SELECT id, n::text AS n, note FROM item`
+  return new Map(rows.map((row) => [String(row.id), { id: BigInt(row.id), n: BigInt(row.n), note: row.note }]))
+}
+
+function expectVersionsToRise(events: readonly SourceEvent[]): void {
+  const newest = new Map<string, Version>()
+  for (const event of events) {
+    if (event.kind !== 'change') continue
+    const { entity, key, version } = event.change
+    const before = newest.get(`${entity}/${key}`)
+    if (before !== undefined) expect(compareVersions(before, version), `${entity}/${key}`).toBeLessThan(0)
+    newest.set(`${entity}/${key}`, version)
+  }
+}
+
+/** Random writers that insert, update, move and delete rows until `stop` is called. */
+function startWriters(database: OwnDatabase, count: number, seed: number) {
+  let running = true
+  let transactions = 0
+  const random = fc.sample(fc.infiniteStream(fc.nat(1_000_000)), { numRuns: count, seed })
+  const writers = random.map(async (numbers) => {
+    const next = (below: number) => (numbers.next().value as number) % below
+    while (running) {
+      await database.sql
+        .begin(async (tx) => {
+          for (let statement = next(4); statement >= 0; statement--) {
+            const id = next(500)
+            const kind = next(5)
+            if (kind === 0) await tx`DELETE FROM item WHERE id = ${id}`
+            else if (kind === 1) await tx`UPDATE item SET id = ${next(500)} WHERE id = ${id}`
+            else if (kind === 2)
+              await tx`INSERT INTO item (id, n) VALUES (${id}, 0) ON CONFLICT (id) DO UPDATE SET n = item.n + 1000`
+            else await tx`UPDATE item SET n = n + 1 WHERE id = ${id}`
+          }
+        })
+        // A key taken meanwhile or a deadlock rolls the transaction back, as in life.
+        .catch(() => {})
+      transactions++
+    }
+  })
+  return {
+    transactions: () => transactions,
+    async stop() {
+      running = false
+      await Promise.all(writers)
+    },
+  }
+}
+
+async function items(rows: number, identity = 'FULL'): Promise<OwnDatabase> {
+  const database = await ownDatabase()
+  await database.sql`CREATE TABLE item (id int PRIMARY KEY, n bigint NOT NULL, note text)`
+  await database.sql.unsafe(`ALTER TABLE item REPLICA IDENTITY ${identity}`)
+  await database.sql`INSERT INTO item SELECT g, g, 'note ' || g FROM generate_series(1, ${rows}::int) g`
+  return database
+}
+
+test('snapshot and stream beside random writers add up to exactly the table', async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+  console.info(`SEED=${seed}`)
+  const database = await items(400)
+  const writers = startWriters(database, 4, seed)
+  const source = sourceFor(database, [ITEM], { snapshotChunkRows: 20 })
+  await source.prepare()
+  const seen = collect(source)
+  await seen.until('the snapshot', isSnapshotDone)
+  const before = writers.transactions()
+  await until('the writers went on after the snapshot', () => writers.transactions() > before + 50)
+  await writers.stop()
+  await database.sql`INSERT INTO item VALUES (100000, 1, 'last')`
+  await seen.until('the last row', hasChange('100000'))
+  expectVersionsToRise(seen.events)
+  expect(topicOf(seen.events)).toEqual(await tableOf(database))
+  const deltas = seen.changes().filter((change) => change.op !== 'snapshot')
+  expect(deltas.length).toBeGreaterThan(50)
+})
+
+test('a run killed in mid-snapshot: the next takes a new point, and rows deleted meanwhile are deleted', async () => {
+  const database = await items(300)
+  const { sql } = database
+  const first = sourceFor(database, [ITEM], { snapshotChunkRows: 50 })
+  await first.prepare()
+  const published: SourceEvent[] = []
+  const abort = new AbortController()
+  for await (const batch of first.events(null, abort.signal)) {
+    published.push(...batch)
+    // What was read is on the topic, but nothing was acknowledged, and no state tells of a snapshot.
+    if (published.filter((event) => event.kind === 'change').length >= 100) abort.abort()
+  }
+  await first.close()
+  const state = published.flatMap((event) => (event.kind === 'state' ? [event.state] : [])).at(-1)!
+  expect(state.snapshots).toEqual({})
+  expect(published.filter((event) => event.kind === 'change').length).toBeLessThan(300)
+  const [known] = [...topicOf(published).keys()]
+  await sql`DELETE FROM item WHERE id = ${known!}`
+  await sql`UPDATE item SET n = -1 WHERE id = 299`
+  const second = sourceFor(database, [ITEM])
+  await second.prepare()
+  const seen = collect(second, state)
+  await seen.until('the snapshot', isSnapshotDone)
+  const all = [...published, ...seen.events]
+  expectVersionsToRise(seen.events)
+  expect(topicOf(all)).toEqual(await tableOf(database))
+  expect(seen.changes()[0]).toMatchObject({ op: 'delete', key: known })
+})
+
+test('every row of a snapshot has the point as its version, and each commit is on one side of it', async () => {
+  const database = await items(3)
+  const source = sourceFor(database, [ITEM])
+  await source.prepare()
+  const seen = collect(source)
+  await seen.until('the snapshot', isSnapshotDone)
+  await database.sql`UPDATE item SET n = 0 WHERE id = 1`
+  await seen.until('the update', hasChange('1', 'update'))
+  const point = BigInt(seen.state()!.snapshots.item!.position)
+  for (const change of seen.changes())
+    if (change.op === 'snapshot') {
+      expect(change.version).toEqual({ epoch: 1n, position: point, ordinal: -1 })
+      expect(change).toMatchObject({ changed: null, source: { transaction: null, object: 'public.item' } })
+    } else expect(change.version.position).toBeGreaterThanOrEqual(point)
+  expect(seen.changes().map((change) => change.op)).toEqual(['snapshot', 'snapshot', 'snapshot', 'update'])
+})
+
+test('an entity added later is snapshotted in the middle of the stream of the others', async () => {
+  const database = await items(10)
+  await database.sql`CREATE TABLE note (id int PRIMARY KEY, text text)`
+  await database.sql`INSERT INTO note SELECT g, 'text ' || g FROM generate_series(1, 10) g`
+  const first = sourceFor(database, [ITEM])
+  await first.prepare()
+  const before = collect(first)
+  await before.until('the snapshot', isSnapshotDone)
+  await before.stop()
+  await first.close()
+  await database.sql`UPDATE item SET n = 100 WHERE id = 1`
+  const second = sourceFor(database, [ITEM, NOTE])
+  await second.prepare()
+  const seen = collect(second, before.state())
+  await seen.until('the snapshot', (events) =>
+    events.some((event) => event.kind === 'state' && 'note' in event.state.snapshots),
+  )
+  await database.sql`UPDATE item SET n = 101 WHERE id = 1`
+  await database.sql`UPDATE note SET text = 'new' WHERE id = 1`
+  await seen.until('the update', (events) => topicOf(events, 'note').get('1')?.text === 'new')
+  expect(
+    seen
+      .changes()
+      .filter((change) => change.entity === 'item')
+      .map((change) => change.op),
+  ).toEqual(['update', 'update'])
+  expect(seen.changes().filter((change) => change.op === 'snapshot').length).toBe(10)
+  expect(Object.keys(seen.state()!.snapshots).sort()).toEqual(['item', 'note'])
+})
+
+test('a field added later is snapshotted, and changes from before its column existed do not stop capture', async () => {
+  const database = await items(5)
+  const narrow = entityOf('item', { id: 'int32', n: 'int64' })
+  const first = sourceFor(database, [narrow])
+  await first.prepare()
+  const before = collect(first)
+  await before.until('the snapshot', isSnapshotDone)
+  await before.stop()
+  await first.close()
+  await database.sql`UPDATE item SET n = 100 WHERE id = 1`
+  await database.sql`ALTER TABLE item ADD colour text DEFAULT 'red'`
+  const wide = entityOf('item', { id: 'int32', n: 'int64', colour: 'string' })
+  const second = sourceFor(database, [wide])
+  await second.prepare()
+  const seen = collect(second, before.state())
+  await seen.until('the snapshot', isSnapshotDone)
+  const events = seen.events.flatMap((event) => (event.kind === 'change' ? [event] : []))
+  expect(events[0]).toMatchObject({ change: { op: 'update', key: '1', changed: ['n'] }, missing: ['colour'] })
+  expect(events.slice(1).map((event) => event.change.op)).toEqual(Array(5).fill('snapshot'))
+  expect(seen.state()!.snapshots.item!.fields).toEqual(['id', 'n', 'colour'])
+})
+
+test('a snapshot waits for open transactions, says so, and does not lose them', async () => {
+  const database = await items(2)
+  const notices: string[] = []
+  const source = sourceFor(database, [ITEM], { onNotice: (notice) => notices.push(notice.code) })
+  await source.prepare()
+  const begun = collect(source)
+  await begun.until('the snapshot', isSnapshotDone)
+  await begun.stop()
+  // The slot exists; only the point has to be taken, with a transaction open.
+  const writing = Promise.withResolvers<void>()
+  const wrote = Promise.withResolvers<void>()
+  const open = database.sql.begin(async (tx) => {
+    await tx`UPDATE item SET n = 7 WHERE id = 1`
+    wrote.resolve()
+    await writing.promise
+  })
+  await wrote.promise
+  const seen = collect(source, { ...begun.state()!, snapshots: {} })
+  await until('the notice', () => notices.includes('snapshot-waits'))
+  await database.sql`UPDATE item SET n = 8 WHERE id = 2`
+  expect(seen.changes()).toEqual([])
+  writing.resolve()
+  await open
+  await seen.until('the snapshot', isSnapshotDone)
+  await seen.until('both', (events) => topicOf(events).get('1')?.n === 7n && topicOf(events).get('2')?.n === 8n)
+  expectVersionsToRise(seen.events)
+})
+
+test('progress is told from an estimate to the exact end', async () => {
+  const database = await items(1000)
+  const told: SnapshotProgress[] = []
+  const source = sourceFor(database, [ITEM], {
+    onSnapshotProgress: (progress) => told.push(progress),
+    snapshotChunkRows: 10,
+  })
+  await source.prepare()
+  const seen = collect(source)
+  await seen.until('the snapshot', isSnapshotDone)
+  expect(told[0]).toMatchObject({ source: 'shop', entity: 'item', rowsDone: 0, rowsEstimated: 1000, done: false })
+  expect(told.at(-1)).toMatchObject({ rowsDone: 1000, rowsEstimated: 1000, done: true })
+  expect(told.filter((progress) => progress.done).length).toBe(1)
+})
+
+test('an idle database with empty tables finishes its snapshot', async () => {
+  const database = await items(0)
+  const source = sourceFor(database, [ITEM])
+  await source.prepare()
+  const seen = collect(source)
+  await seen.until('the snapshot', isSnapshotDone)
+  expect(seen.events.map((event) => event.kind)).toEqual(['state', 'state', 'progress'])
+})
