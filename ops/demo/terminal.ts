@@ -2,7 +2,7 @@ import { renderSummary, renderView } from './view.ts'
 import type { ViewModel } from './view-model.ts'
 
 /** The part of a TTY's write stream that is used; `process.stdout` fits. */
-export interface Screen {
+interface Screen {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number

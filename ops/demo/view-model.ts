@@ -16,7 +16,7 @@ export interface ServiceView {
   readonly tookMs: number
 }
 
-export interface SnapshotView {
+interface SnapshotView {
   readonly rowsDone: number
   readonly rowsEstimated: number
   readonly rowsPerSecond: number
@@ -49,7 +49,7 @@ export interface RecentChange {
   readonly watched: boolean
 }
 
-export interface Hints {
+interface Hints {
   /** A command that changes something at the source. */
   readonly tryIt: string
   /** A command, or words, that show it in the warehouse. */
@@ -102,7 +102,7 @@ export interface Applied {
 }
 
 export const LATENCY_SECONDS = 10
-export const HISTORY_SECONDS = 30
+const HISTORY_SECONDS = 30
 const RATE_SECONDS = 5
 export const RECENT_MAX = 8
 /** At most one new line of the list in this time, so that it can be read; watched changes always come. */

@@ -21,7 +21,7 @@ export async function perform(sql: Sql, action: Action): Promise<readonly Worklo
   const statements = statementsOf(action)
   const texts = statements.map((statement) => statement.sql)
   if (action.kind === 'rolled-back') {
-    await sql.unsafe([...texts, 'ROLLBACK'].join(';\n')).simple()
+    await sql.unsafe(['BEGIN', ...texts, 'ROLLBACK'].join(';\n')).simple()
     return []
   }
   const answer = await sql.unsafe(texts.join(';\n')).simple()
