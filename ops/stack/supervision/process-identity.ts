@@ -64,7 +64,7 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
 }
 
 /** Waits until the process is gone. False when it is still there after `withinMs`. */
-export async function waitUntilGone(identity: ProcessIdentity, withinMs: number): Promise<boolean> {
+async function waitUntilGone(identity: ProcessIdentity, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs
   while (isAlive(identity)) {
     if (performance.now() > deadline) return false

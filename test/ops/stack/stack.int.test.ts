@@ -53,9 +53,9 @@ async function writeEverywhere(addresses: StackAddresses): Promise<void> {
   await withAdmin(addresses, (admin) =>
     admin.createTopics([{ topic: 'kept', partitions: 1, replication: 1, configs: {} }]),
   )
-  await schemaId(addresses, 'POST')
   await redis(addresses, 'SET kept 1')
   await withSql(addresses, async (sql) => await sql`create table kept as select 1 as one`)
+  await schemaId(addresses, 'POST') // last: the registry is killed right after it has answered
 }
 
 async function readEverywhere(addresses: StackAddresses) {
