@@ -1,0 +1,240 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type {
+  DeletePolicy,
+  Destination,
+  EntityMapping,
+  Outcome,
+  Patch,
+  Removal,
+  Upsert,
+} from '../../connectors/destination.ts'
+import type { Value } from '../../schemas/field-type.ts'
+import type { Version } from '../../schemas/version.ts'
+
+/** A destination that is ready for patches of one mapping, and a way to look at what it holds. */
+export interface ContractSubject {
+  readonly destination: Destination
+  /** The mapped fields of an object, or undefined where there is none; one that is marked as deleted counts as none. */
+  read(key: string): Promise<Readonly<Record<string, Value>> | undefined>
+  close(): Promise<void>
+}
+
+/** Makes an empty, provisioned destination for a mapping. */
+export type ContractFactory = (mapping: EntityMapping) => Promise<ContractSubject>
+
+const FIELDS = [
+  { name: 'name', type: { kind: 'string' }, personal: true },
+  { name: 'visits', type: { kind: 'int64' }, personal: false },
+  { name: 'note', type: { kind: 'string' }, personal: false },
+] as const
+
+/** The mapping that a contract's subject is made for. */
+function contractMapping(onDelete: DeletePolicy): EntityMapping {
+  return {
+    entity: { name: 'customer', key: ['id'], fields: FIELDS, class: 'standard', owner: 'tests', freshnessSeconds: 60 },
+    target: `customers_${onDelete}`,
+    fields: FIELDS.map(({ name, type }) => ({ to: name, from: name, type })),
+    onDelete,
+  }
+}
+
+export function versionAt(position: number): Version {
+  return { epoch: 1n, position: BigInt(position), ordinal: 0 }
+}
+
+export function fullPatch(key: string, at: number, fields: Upsert['fields']): Upsert {
+  return { kind: 'upsert', key, version: versionAt(at), full: true, fields }
+}
+
+export function partialPatch(key: string, at: number, fields: Upsert['fields']): Upsert {
+  return { kind: 'upsert', key, version: versionAt(at), full: false, fields }
+}
+
+export function removal(key: string, at: number): Removal {
+  return { kind: 'delete', key, version: versionAt(at) }
+}
+
+const ALICE = { name: 'Alice', visits: 1n, note: 'first' }
+
+/**
+ * What every destination has to do, whatever it talks to. Claims about versions are made only of destinations that compare them.
+ * @param policies the delete policies that it supports
+ * @param comparesVersions what its `comparesVersions` says
+ */
+export function destinationContract(
+  name: string,
+  { policies, comparesVersions }: { policies: readonly DeletePolicy[]; comparesVersions: boolean },
+  factory: ContractFactory,
+): void {
+  describe.each(policies)(`${name} with deletes %s keeps the contract of a destination`, (policy) => {
+    const mapping = contractMapping(policy)
+    let subject: ContractSubject
+    let keys = 0
+
+    beforeAll(async () => {
+      subject = await factory(mapping)
+    })
+    afterAll(async () => {
+      await subject.close()
+    })
+
+    const newKey = () => `key-${++keys}`
+    const apply = (...patches: readonly Patch[]): Promise<readonly Outcome[]> =>
+      subject.destination.apply(mapping, patches, new AbortController().signal)
+    const kinds = async (...patches: readonly Patch[]) => (await apply(...patches)).map(({ kind }) => kind)
+    /** Taking effect and finding it done are the same to the engine. */
+    const expectDone = (kind: Outcome['kind'] | undefined) => expect(['applied', 'unchanged']).toContain(kind)
+
+    it('says truly whether it compares versions, and has positive limits', () => {
+      expect(subject.destination.comparesVersions).toBe(comparesVersions)
+      expect(subject.destination.batchMax).toBeGreaterThan(0)
+      expect(subject.destination.lateRequestMs).toBeGreaterThan(0)
+    })
+
+    it('has nothing left to plan once provisioned, and provisions again without harm', async () => {
+      expect(await subject.destination.plan()).toEqual([])
+      await subject.destination.provision()
+      await subject.destination.check()
+    })
+
+    it('makes a missing object from a full patch', async () => {
+      const key = newKey()
+      expect(await kinds(fullPatch(key, 1, ALICE))).toEqual(['applied'])
+      expect(await subject.read(key)).toEqual(ALICE)
+    })
+
+    it('answers absent to a patch that is not full where the object is missing, and makes nothing', async () => {
+      const key = newKey()
+      expect(await kinds(partialPatch(key, 1, { name: 'Alice' }))).toEqual(['absent'])
+      expect(await subject.read(key)).toBeUndefined()
+    })
+
+    it('touches only the fields of a patch; null clears', async () => {
+      const key = newKey()
+      await apply(fullPatch(key, 1, ALICE))
+      expect(await kinds(partialPatch(key, 2, { visits: 2n }))).toEqual(['applied'])
+      expect(await subject.read(key)).toEqual({ ...ALICE, visits: 2n })
+      expect(await kinds(partialPatch(key, 3, { note: null }))).toEqual(['applied'])
+      expect(await subject.read(key)).toEqual({ ...ALICE, visits: 2n, note: null })
+      expect(await kinds(fullPatch(key, 4, { name: 'Bob' }))).toEqual(['applied'])
+      expect(await subject.read(key)).toEqual({ name: 'Bob', visits: 2n, note: null })
+    })
+
+    it('takes the same patch twice to the same end', async () => {
+      const key = newKey()
+      await apply(fullPatch(key, 1, ALICE))
+      expectDone((await kinds(fullPatch(key, 1, ALICE)))[0])
+      await apply(partialPatch(key, 2, { visits: 2n }))
+      expectDone((await kinds(partialPatch(key, 2, { visits: 2n })))[0])
+      expect(await subject.read(key)).toEqual({ ...ALICE, visits: 2n })
+    })
+
+    it('carries a delete out by its policy, twice to the same end', async () => {
+      const key = newKey()
+      await apply(fullPatch(key, 1, ALICE))
+      expectDone((await kinds(removal(key, 2)))[0])
+      expectDone((await kinds(removal(key, 2)))[0])
+      expect(await subject.read(key)).toEqual(policy === 'ignore' ? ALICE : undefined)
+    })
+
+    it('takes a delete of a missing object as done', async () => {
+      const key = newKey()
+      expectDone((await kinds(removal(key, 1)))[0])
+      expect(await subject.read(key)).toBeUndefined()
+    })
+
+    it('makes a deleted object again from a full patch', async () => {
+      const key = newKey()
+      await apply(fullPatch(key, 1, ALICE))
+      await apply(removal(key, 2))
+      const again = { name: 'Alice II', visits: 0n, note: null }
+      if (policy !== 'ignore') expect(await kinds(partialPatch(key, 3, { visits: 0n }))).toEqual(['absent'])
+      expect(await kinds(fullPatch(key, 3, again))).toEqual(['applied'])
+      expect(await subject.read(key)).toEqual(again)
+    })
+
+    it('answers a mixed batch in order, one outcome a patch', async () => {
+      const [made, missing, deleted, updated] = [newKey(), newKey(), newKey(), newKey()]
+      await apply(fullPatch(deleted, 1, ALICE), fullPatch(updated, 1, ALICE))
+      const outcomes = await kinds(
+        partialPatch(missing, 2, { visits: 2n }),
+        removal(deleted, 2),
+        fullPatch(made, 2, ALICE),
+        partialPatch(updated, 2, { note: 'second' }),
+      )
+      expect(outcomes).toEqual(['absent', 'applied', 'applied', 'applied'])
+      expect(await subject.read(made)).toEqual(ALICE)
+      expect(await subject.read(updated)).toEqual({ ...ALICE, note: 'second' })
+    })
+
+    it('answers an empty batch with nothing', async () => {
+      expect(await apply()).toEqual([])
+    })
+
+    it('keeps keys apart that only look alike', async () => {
+      const key = newKey()
+      const alike = [
+        key,
+        `${key} `,
+        key.toUpperCase(),
+        `${key}.0`,
+        `${key}.00`,
+        `${key}é`,
+        `${key}e\u0301`,
+        `${key}"\\'`,
+      ]
+      await apply(...alike.map((name, at) => fullPatch(name, 1, { ...ALICE, visits: BigInt(at) })))
+      for (const [at, name] of alike.entries()) expect((await subject.read(name))?.visits).toBe(BigInt(at))
+    })
+
+    it('applies nothing when the signal has aborted already', async () => {
+      const key = newKey()
+      const outcomes = await subject.destination.apply(mapping, [fullPatch(key, 1, ALICE)], AbortSignal.abort())
+      expect(outcomes.map(({ kind }) => kind)).toEqual(['unavailable'])
+      expect(await subject.read(key)).toBeUndefined()
+    })
+
+    if (!comparesVersions) return
+
+    describe('and compares versions', () => {
+      it('answers newer to an older patch and changes nothing', async () => {
+        const key = newKey()
+        await apply(fullPatch(key, 5, ALICE))
+        const old = { name: 'Old', visits: 0n, note: 'old' }
+        expect(await kinds(fullPatch(key, 4, old))).toEqual(['newer'])
+        expect(await kinds(partialPatch(key, 4, { name: 'Old' }))).toEqual(['newer'])
+        expect(await kinds(removal(key, 4))).toEqual(['newer'])
+        expect(await subject.read(key)).toEqual(ALICE)
+      })
+
+      it('takes a version that only its epoch makes newer', async () => {
+        const key = newKey()
+        await apply(fullPatch(key, 5, ALICE))
+        const later: Upsert = { ...fullPatch(key, 1, { name: 'Epoch' }), version: { ...versionAt(1), epoch: 2n } }
+        expect(await kinds(later)).toEqual(['applied'])
+        expect(await kinds(fullPatch(key, 9, ALICE))).toEqual(['newer'])
+      })
+
+      it('does not bring a deleted object back for an older patch', async () => {
+        const key = newKey()
+        await apply(fullPatch(key, 1, ALICE))
+        await apply(removal(key, 5))
+        expect(await kinds(fullPatch(key, 4, ALICE))).toEqual(['newer'])
+        expect(await kinds(partialPatch(key, 4, { visits: 9n }))).toEqual(['newer'])
+        expect(await kinds(removal(key, 4))).toEqual(['newer'])
+        expect(await subject.read(key)).toEqual(policy === 'ignore' ? ALICE : undefined)
+      })
+
+      // A delete that is ignored leaves nothing to remember it by.
+      if (policy === 'ignore') return
+
+      it('remembers the delete of an object that it never had', async () => {
+        const key = newKey()
+        await apply(removal(key, 5))
+        expect(await kinds(fullPatch(key, 4, ALICE))).toEqual(['newer'])
+        expect(await subject.read(key)).toBeUndefined()
+        expect(await kinds(fullPatch(key, 6, ALICE))).toEqual(['applied'])
+      })
+    })
+  })
+}
