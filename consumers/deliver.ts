@@ -109,7 +109,8 @@ function report(context: DeliveryContext, item: Item, patch: Patch, answeredAtMs
   context.observer.applied({
     entity: item.change!.entity,
     key: patch.key,
-    kind: patch.kind,
+    version: patch.version,
+    op: item.change!.op,
     full: item.plan!.full,
     fields: patch.kind === 'upsert' ? patch.fields : {},
     latencyMs: answeredAtMs - Number(item.change!.source.committedAt / 1000n),

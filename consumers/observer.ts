@@ -1,5 +1,6 @@
-import type { Patch } from '../connectors/destination.ts'
+import type { Change } from '../schemas/delta.ts'
 import type { Value } from '../schemas/field-type.ts'
+import type { Version } from '../schemas/version.ts'
 
 /** What the consuming side tells whoever watches (metrics, the live view). Called often; must be quick and never throw. */
 export interface DeliveryObserver {
@@ -21,7 +22,8 @@ export interface DeliveryObserver {
 export interface AppliedPatch {
   readonly entity: string
   readonly key: string
-  readonly kind: Patch['kind']
+  readonly version: Version
+  readonly op: Change['op']
   readonly full: boolean
   /** Destination field → value; empty for a delete. Holds personal data: for the live view on the operator's own terminal, never for a log. */
   readonly fields: Readonly<Record<string, Value>>

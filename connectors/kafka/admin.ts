@@ -33,6 +33,7 @@ export interface KafkaAdmin {
 }
 
 const CREATE_TIMEOUT_MS = 30_000
+const LEADER_POLL_MS = 100
 
 /** @throws TributaryError `kafka-unreachable` here and in every method */
 export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promise<KafkaAdmin> {
@@ -93,7 +94,8 @@ async function describeTopics(admin: Admin, topics: readonly string[], configNam
 async function createTopics(admin: Admin, topics: readonly TopicSettings[]): Promise<void> {
   if (topics.length === 0) return
   await admin.createTopics({
-    waitForLeaders: true,
+    // The library's own wait gives up on the first broker that has not heard of the topic yet.
+    waitForLeaders: false,
     timeout: CREATE_TIMEOUT_MS,
     topics: topics.map(({ topic, partitions, replication, configs }) => ({
       topic,
@@ -102,6 +104,29 @@ async function createTopics(admin: Admin, topics: readonly TopicSettings[]): Pro
       configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
     })),
   })
+  await waitForLeaders(admin, topics)
+}
+
+/** Waits until every partition has a leader. */
+async function waitForLeaders(admin: Admin, topics: readonly TopicSettings[]): Promise<void> {
+  const deadline = performance.now() + CREATE_TIMEOUT_MS
+  for (;;) {
+    try {
+      const { topics: found } = await admin.fetchTopicMetadata({ topics: topics.map(({ topic }) => topic) })
+      const led = found.filter(
+        ({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0),
+      )
+      if (led.length === topics.length) return
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+    }
+    if (performance.now() > deadline)
+      throw new TributaryError(
+        'kafka-unreachable',
+        `New topics had no leader after ${CREATE_TIMEOUT_MS} ms. Check the brokers.`,
+      )
+    await new Promise((resolve) => setTimeout(resolve, LEADER_POLL_MS))
+  }
 }
 
 /** Kafka's numbers for where a config comes from: 1 is «set on this topic». */

@@ -84,7 +84,7 @@ function createDeliveryMetrics(registers: Registry[]): (subscriber: string) => D
   const received = counter('tributary_records_received_total', 'Records read from the topics.')
   const coalesced = counter('tributary_records_coalesced_total', 'Records that became one with another of their key.')
   const gated = counter('tributary_records_gated_total', 'Records that needed no request.', 'reason')
-  const patches = counter('tributary_patches_total', 'Patches that took effect.', 'kind', 'full')
+  const patches = counter('tributary_patches_total', 'Patches that took effect.', 'op', 'full')
   const fields = counter('tributary_patched_fields_total', 'Fields in the patches that took effect.')
   const answers = counter('tributary_answers_total', 'Answers of the subscriber other than applied.', 'outcome')
   const deadLetters = counter('tributary_dead_letters_total', 'Records given up to the dead-letter topic.', 'code')
@@ -119,8 +119,8 @@ function createDeliveryMetrics(registers: Registry[]): (subscriber: string) => D
     received: (entity, records) => received.inc({ subscriber, entity }, records),
     coalesced: (entity, records) => coalesced.inc({ subscriber, entity }, records),
     gated: (entity, reason, records) => gated.inc({ subscriber, entity, reason }, records),
-    applied: ({ entity, kind, full, fields: sent, latencyMs }) => {
-      patches.inc({ subscriber, entity, kind, full: String(full) })
+    applied: ({ entity, op, full, fields: sent, latencyMs }) => {
+      patches.inc({ subscriber, entity, op, full: String(full) })
       fields.inc({ subscriber, entity }, Object.keys(sent).length)
       latency.observe({ subscriber, entity }, Math.max(0, latencyMs / 1000))
     },

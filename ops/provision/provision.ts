@@ -66,11 +66,8 @@ async function applyPlan(
   }
   const admin = await openAdmin(kafka, declaration.kafka.brokers)
   try {
-    for (const plan of topics) {
-      if (plan.action === 'none') continue
-      await applyTopic(admin, plan)
-      onDone(topicStep(plan))
-    }
+    await applyTopics(admin, topics)
+    for (const plan of topics) if (plan.action !== 'none') onDone(topicStep(plan))
   } finally {
     await admin.close()
   }
@@ -82,9 +79,9 @@ async function applyPlan(
   }
 }
 
-async function applyTopic(admin: KafkaAdmin, plan: TopicPlan): Promise<void> {
-  if (plan.action === 'create') await admin.createTopics([plan.topic])
-  else if (plan.action === 'alter') await admin.alterTopic(plan.topic.topic, plan.changes)
+async function applyTopics(admin: KafkaAdmin, plans: readonly TopicPlan[]): Promise<void> {
+  await admin.createTopics(plans.filter(({ action }) => action === 'create').map(({ topic }) => topic))
+  for (const plan of plans) if (plan.action === 'alter') await admin.alterTopic(plan.topic.topic, plan.changes)
 }
 
 async function planSources(environment: Environment): Promise<PlanStep[]> {

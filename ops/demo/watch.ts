@@ -1,0 +1,53 @@
+import { entityTopic } from '../../schemas/topics.ts'
+import type { Declaration } from '../declaration/declaration.ts'
+import type { Watcher } from '../process/run.ts'
+import type { ViewAccumulator } from './view-model.ts'
+
+/** Feeds what the pipeline tells into the live view. `onSnapshotsDone` is called once all entities are snapshotted. */
+export function watch(
+  model: ViewAccumulator,
+  declaration: Declaration,
+  subscriber: string,
+  onSnapshotsDone: () => void,
+): Watcher {
+  const entityOf = new Map([...declaration.entities.keys()].map((name) => [entityTopic(declaration.name, name), name]))
+  const waiting = new Set(declaration.entities.keys())
+  const lags = new Map<string, number>()
+  return {
+    capture: {
+      published({ records }) {
+        const counts = new Map<string, number>()
+        for (const { topic } of records) {
+          const entity = entityOf.get(topic)
+          if (entity !== undefined) counts.set(entity, (counts.get(entity) ?? 0) + 1)
+        }
+        const now = Date.now()
+        for (const [entity, count] of counts) {
+          model.onCaptured(count, now)
+          model.onPublished(entity, count, now)
+        }
+      },
+      unencodable: () => model.onDeadLetter(),
+      restarted: () => {},
+    },
+    delivery: () => ({
+      received: () => {},
+      coalesced: () => {},
+      gated: (entity, _reason, records) => model.onGated(entity, records),
+      applied: ({ op, ...applied }) => model.onApplied({ ...applied, subscriber, kind: op }, Date.now()),
+      answered: () => {},
+      deadLettered: () => model.onDeadLetter(),
+      lag(entity, partition, records) {
+        lags.set(`${entity}/${partition}`, records)
+        let sum = 0
+        for (const lag of lags.values()) sum += lag
+        model.setLag(sum)
+      },
+      batch: () => {},
+    }),
+    onSnapshotProgress(progress) {
+      model.onSnapshotProgress(progress, Date.now())
+      if (progress.done && waiting.delete(progress.entity) && waiting.size === 0) onSnapshotsDone()
+    },
+  }
+}
