@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest'
+import type { LocatedTable } from '../../../connectors/postgres/captured-table.ts'
+import { followStream } from '../../../connectors/postgres/stream.ts'
+import type { SourceEvent } from '../../../connectors/source.ts'
+import { begin, commit, insert, keepAlive, relation, remove, truncate, update, walData } from './messages.ts'
+import { captured, entityOf } from './own-database.ts'
+
+const ENTITY = entityOf('customer', { id: 'int64', name: 'string' })
+const TABLE: LocatedTable = { ...captured(ENTITY), oid: 1, partitioned: false, typeNames: {} }
+const TYPES = new Map(
+  [
+    [20, 'int8'],
+    [25, 'text'],
+  ].map(([oid, name]) => [Number(oid), { oid: Number(oid), name: String(name), kind: 'b', base: 0, element: 0 }]),
+)
+const CUSTOMER = relation(1, 'customer', [
+  ['id', 20],
+  ['name', 25],
+])
+
+function follow(point: bigint | undefined = 0n) {
+  const out: SourceEvent[] = []
+  const moments: string[] = []
+  const follower = followStream({
+    source: 'shop',
+    epoch: 1n,
+    tables: [TABLE],
+    types: TYPES,
+    snapshotPoint: () => point,
+    loadTypes: async (_, known) => known,
+    onOpen: () => moments.push('open'),
+    onCommit: (end) => moments.push(`commit ${end}`),
+    onKeepAlive: (end) => moments.push(`keep-alive ${end}`),
+  })
+  follower.startBatch(5n)
+  return { out, moments, follower, changes: () => out.flatMap((event) => (event.kind === 'change' ? [event] : [])) }
+}
+
+test('a commit that starts exactly at the bound is held; one right below it is not', async () => {
+  const batch = [
+    begin(99n),
+    CUSTOMER,
+    insert(1, ['1', 'a']),
+    commit(99n, 100n),
+    begin(100n),
+    insert(1, ['2', 'b']),
+  ].map(walData)
+  const { out, follower, moments } = follow()
+  expect(await follower.consume(batch, 0, 100n, out)).toEqual({ index: 4, reachedBound: true })
+  expect(out.length).toBe(1)
+  expect(moments).toEqual(['open', 'commit 100'])
+  // After the hold it goes on from there.
+  expect(await follower.consume(batch, 4, undefined, out)).toEqual({ index: 6, reachedBound: false })
+  expect(out.length).toBe(2)
+})
+
+test('a keep-alive reaches the bound between transactions only', async () => {
+  const inside = [
+    walData(begin(50n)),
+    keepAlive(200n),
+    walData(commit(50n, 60n)),
+    keepAlive(99n),
+    keepAlive(100n),
+    keepAlive(300n),
+  ]
+  const { out, follower } = follow()
+  expect(await follower.consume(inside, 0, 100n, out)).toEqual({ index: 5, reachedBound: true })
+})
+
+test('a row of one message has two ordinals, whatever else the transaction holds', async () => {
+  const other = relation(2, 'other', [['id', 20]])
+  const batch = [
+    begin(10n),
+    CUSTOMER,
+    other,
+    insert(2, ['9']),
+    update(1, ['1', 'a'], ['2', 'a']),
+    update(1, ['2', 'a'], ['2', 'a']),
+    remove(1, ['2', 'a']),
+  ].map(walData)
+  const { out, follower, changes } = follow()
+  await follower.consume(batch, 0, undefined, out)
+  expect(changes().map(({ change }) => [change.op, change.key, change.version.ordinal])).toEqual([
+    ['delete', '1', 2],
+    ['create', '2', 3],
+    ['delete', '2', 6],
+  ])
+})
+
+test('a key that is too large to be in the log again is taken from the old row', async () => {
+  const batch = [begin(10n), CUSTOMER, update(1, ['7', null], [undefined, 'b'], 'K')].map(walData)
+  const { out, follower, changes } = follow()
+  await follower.consume(batch, 0, undefined, out)
+  expect(changes()).toMatchObject([{ change: { op: 'update', key: '7', after: { name: 'b' } }, missing: ['id'] }])
+})
+
+test('a table that lost a column is no harm below its snapshot, and stops capture from there on', async () => {
+  const narrow = [begin(10n), relation(1, 'customer', [['id', 20]]), insert(1, ['1'])].map(walData)
+  const early = follow(11n)
+  await early.follower.consume(narrow, 0, undefined, early.out)
+  expect(early.changes()).toMatchObject([{ change: { key: '1', after: { id: 1n } }, missing: ['name'] }])
+  const late = follow(10n)
+  await expect(late.follower.consume(narrow, 0, undefined, late.out)).rejects.toMatchObject({
+    code: 'source-unsuitable',
+  })
+})
+
+test('a table made anew under the same name stops capture: its old rows went without deletes', async () => {
+  const batch = [
+    begin(10n),
+    relation(99, 'customer', [
+      ['id', 20],
+      ['name', 25],
+    ]),
+    insert(99, ['1', 'a']),
+  ].map(walData)
+  const { out, follower } = follow()
+  await expect(follower.consume(batch, 0, undefined, out)).rejects.toMatchObject({
+    code: 'source-unsuitable',
+    message: expect.stringContaining('made anew'),
+  })
+})
+
+test('a delete whose log record lacks the key stops capture rather than being passed over', async () => {
+  const batch = [begin(10n), CUSTOMER, remove(1, [null, 'a'], 'K')].map(walData)
+  const { out, follower } = follow()
+  await expect(follower.consume(batch, 0, undefined, out)).rejects.toMatchObject({ code: 'source-unsuitable' })
+})
+
+test('TRUNCATE of a table that is not captured is no matter', async () => {
+  const batch = [begin(10n), relation(2, 'other', [['id', 20]]), truncate(2), commit(10n, 11n)].map(walData)
+  const { out, follower } = follow()
+  expect((await follower.consume(batch, 0, undefined, out)).index).toBe(4)
+})
+
+test('a row before its table was described, or of another width, is refused', async () => {
+  for (const batch of [
+    [begin(1n), insert(1, ['1', 'a'])],
+    [begin(1n), CUSTOMER, insert(1, ['1'])],
+  ]) {
+    const { out, follower } = follow()
+    await expect(follower.consume(batch.map(walData), 0, undefined, out)).rejects.toMatchObject({
+      code: 'invariant-broken',
+    })
+  }
+})
