@@ -63,11 +63,24 @@ function deadLetterKey(letter: DeadLetter): string {
     : `${letter.entity}/${letter.key}`
 }
 
-/** Writes to the dead-letter topic, one send at a time, with a new producer after a failure. */
+/** The most records of one send. A record is at most a few MB, and rejections of large ones are rare. */
+const SEND_RECORDS_MAX = 500
+
+interface Write {
+  readonly records: readonly OutgoingRecord[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Writes to the dead-letter topic: one send at a time, with whatever waits by then, and a new producer after a failure. What waits is
+ * bounded by the records that are under way.
+ */
 export class DeadLetterWriter {
   readonly #open: () => Producer
   #producer: Producer | null = null
-  #last: Promise<void> = Promise.resolve()
+  #waiting: Write[] = []
+  #sending: Promise<void> | null = null
 
   constructor(open: () => Producer) {
     this.#open = open
@@ -78,15 +91,41 @@ export class DeadLetterWriter {
    * @throws TributaryError `publish-failed`, `kafka-unreachable`: try again; a repeat replaces the entry
    */
   write(records: readonly OutgoingRecord[]): Promise<void> {
-    const turn = this.#last.then(() => this.#send(records))
-    this.#last = turn.catch(() => {})
-    return turn
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ records, resolve, reject })
+      this.#sending ??= this.#sendAll().finally(() => {
+        this.#sending = null
+      })
+    })
   }
 
   async close(): Promise<void> {
-    await this.#last
+    await this.#sending
     await this.#producer?.close()
     this.#producer = null
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const writes = this.#take()
+      try {
+        await this.#send(writes.flatMap(({ records }) => records))
+        for (const { resolve } of writes) resolve()
+      } catch (error) {
+        for (const { reject } of writes) reject(error)
+      }
+    }
+  }
+
+  #take(): Write[] {
+    let records = 0
+    let count = 0
+    for (const write of this.#waiting) {
+      if (count > 0 && records + write.records.length > SEND_RECORDS_MAX) break
+      records += write.records.length
+      count++
+    }
+    return this.#waiting.splice(0, count)
   }
 
   async #send(records: readonly OutgoingRecord[]): Promise<void> {
@@ -95,12 +134,13 @@ export class DeadLetterWriter {
       await producer.connect()
       this.#producer = producer
     }
+    const producer = this.#producer
     try {
-      await this.#producer.send(records)
+      await producer.send(records)
     } catch (error) {
-      const spent = this.#producer
       this.#producer = null
-      await spent.close().catch(() => {})
+      // It is spent whatever closing it says; the failure of the send is what counts.
+      await producer.close().catch(() => {})
       throw error
     }
   }

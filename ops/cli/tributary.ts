@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { TributaryError } from '../../schemas/errors.ts'
 import { validateCommand } from '../declaration/command.ts'
@@ -9,6 +10,7 @@ import { statusCommand } from '../status/command.ts'
 
 const program = new Command('tributary')
   .description('Change data capture and pub-sub over Kafka: every change once, in order per key, at every subscriber.')
+  .version(packageVersion())
   .exitOverride()
   .showHelpAfterError('Run `tributary --help` for the commands.')
 
@@ -27,6 +29,10 @@ try {
   await program.parseAsync()
 } catch (error) {
   process.exitCode = report(error)
+}
+
+function packageVersion(): string {
+  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }
 
 /** Usage errors of subcommands must come here as well, so that they get exit code 2. */

@@ -13,7 +13,8 @@ import { findOnPath } from '../stack/programs.ts'
 import { SERVICE_TITLES } from '../stack/services.ts'
 import { type RunningStack, startStack } from '../stack/stack.ts'
 import { lockOwner } from '../stack/supervision/run-record.ts'
-import { createDatabases } from './databases.ts'
+import { createDatabases, type DemoDatabases } from './databases.ts'
+import { ENVIRONMENT_FILE, formatEnvironment } from './environment-file.ts'
 import { createErp } from './erp.ts'
 import { type LiveView, startLiveView } from './terminal.ts'
 import { createViewModel, type ViewAccumulator, viewEntity } from './view-model.ts'
@@ -85,9 +86,11 @@ class Demo {
     })
     this.#service('Demo ERP', 'ready', 'PostgreSQL database')
     if (signal.aborted) return
-    await this.#writeHints(urls)
-    const env = { ...process.env, ...environmentOf(this.#stack, urls) }
-    const environment = createEnvironment(loadDeclaration(DECLARATION, env), createLog('info', this.logFile))
+    const addresses = environmentOf(this.#stack, urls)
+    await writeFile(join(this.#dataDir, ENVIRONMENT_FILE), formatEnvironment(addresses), { mode: 0o600 })
+    this.#setHints(urls)
+    const declaration = loadDeclaration(DECLARATION, { ...process.env, ...addresses })
+    const environment = createEnvironment(declaration, createLog('info', this.logFile))
     this.#service('Provision', 'starting', 'schemas, topics, publication, tables')
     const plan = await planProvision(environment)
     await plan.apply(({ name }) => this.#service('Provision', 'starting', name))
@@ -145,8 +148,7 @@ class Demo {
     this.#model.setService(name, state, detail, Date.now())
   }
 
-  async #writeHints(urls: { erp: string; warehouse: string }): Promise<void> {
-    await writeFile(join(this.#dataDir, 'databases.json'), JSON.stringify(urls), { mode: 0o600 })
+  #setHints(urls: DemoDatabases): void {
     const change = `UPDATE customers SET credit_limit = credit_limit + 500 WHERE customer_id = ${TRY_CUSTOMER}`
     const look = `SELECT credit_limit FROM customer WHERE customer_id = ${TRY_CUSTOMER}`
     const psql = findOnPath('psql', process.env) !== undefined
@@ -172,7 +174,7 @@ const PLACEHOLDERS = {
   TRIBUTARY_FINGERPRINT_KEY: 'only to read the shape of the declaration',
 }
 
-function environmentOf(stack: RunningStack, urls: { erp: string; warehouse: string }): Record<string, string> {
+function environmentOf(stack: RunningStack, urls: DemoDatabases): Record<string, string> {
   return {
     ...addressEnvironment(stack.addresses),
     ERP_URL: urls.erp,

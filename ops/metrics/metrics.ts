@@ -122,7 +122,8 @@ function createDeliveryMetrics(registers: Registry[]): (subscriber: string) => D
     applied: ({ entity, op, full, fields: sent, latencyMs }) => {
       patches.inc({ subscriber, entity, op, full: String(full) })
       fields.inc({ subscriber, entity }, Object.keys(sent).length)
-      latency.observe({ subscriber, entity }, Math.max(0, latencyMs / 1000))
+      // A snapshot row was committed at some time before; only a change has a latency.
+      if (op !== 'snapshot') latency.observe({ subscriber, entity }, Math.max(0, latencyMs / 1000))
     },
     answered: (entity, outcome) => answers.inc({ subscriber, entity, outcome }),
     deadLettered: (entity, code) => deadLetters.inc({ subscriber, entity, code }),
