@@ -107,12 +107,19 @@ export function classify(error: unknown, commitSent: boolean): Failure {
   if (error instanceof TributaryError) return commitSent ? { kind: 'unknown', error } : { kind: 'unavailable', error }
   const server = serverError(error)
   if (server === undefined) {
-    const unreachable = new TributaryError(
-      'destination-unreachable',
-      `the warehouse does not answer (${codeOf(error)}); check its address and that it runs`,
-      { cause: withoutValues(error) },
-    )
-    return { kind: commitSent ? 'unknown' : 'unavailable', error: unreachable }
+    const code = codeOf(error)
+    const cause = withoutValues(error)
+    const failure =
+      code === undefined
+        ? new TributaryError('invariant-broken', `a batch for the warehouse failed with ${cause.name}; report it`, {
+            cause,
+          })
+        : new TributaryError(
+            'destination-unreachable',
+            `the warehouse does not answer (${code}); check its address and that it runs`,
+            { cause },
+          )
+    return { kind: commitSent ? 'unknown' : 'unavailable', error: failure }
   }
   const verdict = verdictOf(server.sqlstate)
   // An ERROR in answer to COMMIT means it was rolled back. A FATAL one can come after the commit, while it waits for a standby.
@@ -136,7 +143,9 @@ export function classify(error: unknown, commitSent: boolean): Failure {
  */
 export function withoutValues(error: unknown): Error {
   const server = serverError(error)
-  const clean = new Error(server ? `SQLSTATE ${server.sqlstate}: ${describe(server)}` : codeOf(error))
+  const clean = new Error(
+    server ? `SQLSTATE ${server.sqlstate}: ${describe(server)}` : (codeOf(error) ?? 'its message may hold values'),
+  )
   clean.name = server ? 'PostgresError' : error instanceof Error ? error.name : 'Error'
   return clean
 }
@@ -182,9 +191,9 @@ function serverError(error: unknown): ServerError | undefined {
   }
 }
 
-/** The code of a network or library error, such as ECONNREFUSED; else its class. */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'something that is no error was thrown'
+/** The code of a network or library error, such as ECONNREFUSED; undefined for a defect. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
   const code: unknown = Reflect.get(error, 'code')
-  return typeof code === 'string' ? code : error.name
+  return typeof code === 'string' ? code : undefined
 }

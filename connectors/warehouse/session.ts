@@ -122,11 +122,12 @@ function clientOptions({ applicationName, statementTimeoutMs }: SessionOptions) 
       bytea_output: 'hex',
       standard_conforming_strings: 'on',
       array_nulls: 'on',
-      // Every statement looks rows up by key. A plan made while the table was small would otherwise read all of it when it is large.
+      // Every statement looks rows up by key. Planned for a small table, or kept while it grew, it would read all of it instead.
       enable_seqscan: 'off',
       enable_hashjoin: 'off',
       enable_mergejoin: 'off',
-      plan_cache_mode: 'force_generic_plan',
+      enable_material: 'off',
+      plan_cache_mode: 'force_custom_plan',
       jit: 'off',
     },
   }

@@ -29,10 +29,7 @@ export function fullUpsert(table: Table, columns: readonly Column[]): string {
   const names = columns.map(({ name }) => quoteIdentifier(name))
   const set = [VERSION, ...names].map((name) => `${name} = excluded.${name}`)
   if (table.policy === 'soft') set.push(`${DELETED_AT} = NULL`)
-  const guarded = table.removesRows
-    ? ` WHERE NOT EXISTS (SELECT 1 FROM ${table.guard} AS g WHERE g.target = ${table.targetLiteral}
-        AND g.${KEY} = i.k AND g.${VERSION} > i.v)`
-    : ''
+  const guarded = table.removesRows ? ` WHERE coalesce(${guardVersion(table)} <= i.v, true)` : ''
   return `INSERT INTO ${table.name} AS t (${[KEY, VERSION, ...names].join(', ')})
     SELECT i.k, i.v${columns.map((_, at) => `, i.c${at}`).join('')} FROM ${input(columns)}${guarded} ORDER BY i.k
     ON CONFLICT (${KEY}) DO UPDATE SET ${set.join(', ')} WHERE t.${VERSION} <= excluded.${VERSION}
@@ -63,9 +60,7 @@ export function maskedUpdate(table: Table): string {
 /** What the keys ($1) have now: key, version in hex or null, whether marked as deleted, version of the guard in hex or null. */
 export function lookUp(table: Table): string {
   const deleted = table.policy === 'soft' ? `t.${DELETED_AT} IS NOT NULL` : 'false'
-  const guard = table.removesRows
-    ? `(SELECT encode(g.${VERSION}, 'hex') FROM ${table.guard} AS g WHERE g.target = ${table.targetLiteral} AND g.${KEY} = i.k)`
-    : 'NULL::text'
+  const guard = table.removesRows ? `encode(${guardVersion(table, ' COLLATE "C"')}, 'hex')` : 'NULL::text'
   return `SELECT i.k, encode(t.${VERSION}, 'hex'), (${deleted})::text, ${guard}
     FROM unnest($1::text[]) AS i(k) LEFT JOIN ${table.name} AS t ON t.${KEY} = i.k COLLATE "C"`
 }
@@ -87,7 +82,7 @@ export function removeRows(table: Table): string {
 export function guardDelete(table: Table): string {
   return `INSERT INTO ${table.guard} AS g (target, ${KEY}, ${VERSION}, deleted_at)
     SELECT ${table.targetLiteral}, i.k, i.v, now() FROM ${input([])}
-    WHERE NOT EXISTS (SELECT 1 FROM ${table.name} AS t WHERE t.${KEY} = i.k) ORDER BY i.k
+    WHERE ${rowMissing(table)} ORDER BY i.k
     ON CONFLICT (target, ${KEY}) DO UPDATE SET ${VERSION} = excluded.${VERSION}, deleted_at = excluded.deleted_at
     WHERE g.${VERSION} <= excluded.${VERSION} RETURNING g.${KEY}`
 }
@@ -105,7 +100,7 @@ export function markDeleted(table: Table): string {
  */
 export function markMissingDeleted(table: Table): string {
   return `INSERT INTO ${table.name} AS t (${KEY}, ${VERSION}, ${DELETED_AT}) SELECT i.k, i.v, now() FROM ${input([])}
-    WHERE NOT EXISTS (SELECT 1 FROM ${table.name} AS e WHERE e.${KEY} = i.k) ORDER BY i.k
+    WHERE ${rowMissing(table)} ORDER BY i.k
     ON CONFLICT (${KEY}) DO UPDATE
     SET ${VERSION} = excluded.${VERSION}, ${DELETED_AT} = coalesce(t.${DELETED_AT}, excluded.${DELETED_AT})
     WHERE t.${VERSION} <= excluded.${VERSION} RETURNING t.${KEY}`
@@ -115,6 +110,21 @@ export function markMissingDeleted(table: Table): string {
 export function advanceVersion(table: Table): string {
   return `UPDATE ${table.name} AS t SET ${VERSION} = i.v FROM ${input([])}
     WHERE t.${KEY} = i.k AND t.${VERSION} <= i.v RETURNING t.${KEY}`
+}
+
+/*
+ * The two below are scalar subqueries because those are looked up by the whole key, row by row. As EXISTS they become a join, and while
+ * the server had no statistics it read the whole guard for it: 2,500 upserts a second instead of 30,000 with 20,000 guard rows.
+ */
+
+/** The guard's version of an input row's key; null when there is none. */
+function guardVersion(table: Table, collation = ''): string {
+  return `(SELECT g.${VERSION} FROM ${table.guard} AS g
+    WHERE g.target = ${table.targetLiteral} AND g.${KEY} = i.k${collation})`
+}
+
+function rowMissing(table: Table): string {
+  return `(SELECT true FROM ${table.name} AS e WHERE e.${KEY} = i.k) IS NULL`
 }
 
 /** A marked row counts as missing: an object that is made again needs a full patch. */

@@ -87,8 +87,8 @@ describe('errors that are not the server’s', () => {
     expect(classify(error, true)).toEqual({ kind: 'unknown', error })
   })
 
-  it.each([undefined, null, 'text', 7, new TypeError('defect')])('%s is classified too', (thrown) => {
-    expect(classify(thrown, false).kind).toBe('unavailable')
+  it.each([undefined, null, 'text', 7, new TypeError('defect')])('%s is a defect, and nobody’s fault', (thrown) => {
+    expect(classify(thrown, false)).toMatchObject({ kind: 'unavailable', error: { code: 'invariant-broken' } })
   })
 })
 
