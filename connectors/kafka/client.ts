@@ -1,4 +1,5 @@
 import { Kafka, type LogEntry, logLevel } from 'kafkajs'
+import { markCompactedAway } from './compacted-away.ts'
 
 /** A line for the log. `fields` hold no personal data and no secrets. */
 export type Log = (
@@ -21,6 +22,7 @@ export const CONNECT_TIMEOUT_MS = 5_000
 /** A handle on one Kafka cluster; opens no connection by itself. */
 export function connectKafka(options: KafkaOptions): Kafka {
   silenceNegativeTimeoutWarning()
+  markCompactedAway()
   return new Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],

@@ -1,6 +1,7 @@
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
 import { openAdmin } from './admin.ts'
+import { isPlaceholder } from './compacted-away.ts'
 
 export interface IncomingRecord {
   readonly topic: string
@@ -91,7 +92,9 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
         eachBatch: async ({ batch, heartbeat }) => {
           const { topic, partition } = batch
           await continuity.check(batch)
-          const records = batch.messages.map((message) => incoming(topic, partition, message))
+          const records = batch.messages
+            .filter((message) => !isPlaceholder(message))
+            .map((message) => incoming(topic, partition, message))
           if (records.length > 0) await options.onRecords(records, BigInt(batch.highWatermark), heartbeat)
           await heartbeat()
         },

@@ -45,8 +45,15 @@ export function required(name: string): string {
   return value
 }
 
-/** @param declare the declaration's text for a prefix; databases and addresses are named as in the environment of the flow */
-export async function createFlow(declare: (prefix: string) => string, sourceSql: string): Promise<Flow> {
+/**
+ * @param declare the declaration's text for a prefix; databases and addresses are named as in the environment of the flow
+ * @param settings environment variables that this flow sees otherwise than the run, such as a Redis of its own
+ */
+export async function createFlow(
+  declare: (prefix: string) => string,
+  sourceSql: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Flow> {
   const prefix = `t${randomBytes(4).toString('hex')}`
   const admin = postgres(required('TRIBUTARY_POSTGRES_URL'), { max: 1, onnotice: () => {} })
   const urlOf = (database: string) => {
@@ -68,6 +75,7 @@ export async function createFlow(declare: (prefix: string) => string, sourceSql:
     ERP_URL: sourceUrl,
     WAREHOUSE_URL: warehouseUrl,
     TRIBUTARY_FINGERPRINT_KEY: 'a key for tests only, 32 characters',
+    ...settings,
   }
   writeFileSync(file, declare(prefix))
   const processes: FlowProcess[] = []
@@ -162,7 +170,7 @@ const POLL_MS = 100
 /** Waits until `condition` is true; a condition that throws counts as false until the deadline, and then is the reason. */
 export async function eventually(
   condition: () => Promise<boolean> | boolean,
-  what: string,
+  what: string | (() => string),
   deadlineMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + deadlineMs
@@ -174,7 +182,8 @@ export async function eventually(
     } catch (error) {
       last = error
     }
-    if (performance.now() > deadline) throw new Error(`waited ${deadlineMs} ms in vain: ${what}`, { cause: last })
+    if (performance.now() > deadline)
+      throw new Error(`waited ${deadlineMs} ms in vain: ${typeof what === 'string' ? what : what()}`, { cause: last })
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
