@@ -1,6 +1,5 @@
-import type { Kafka } from 'kafkajs'
 import type { Destination } from '../connectors/destination.ts'
-import type { Log } from '../connectors/kafka/client.ts'
+import type { Kafka, Log } from '../connectors/kafka/client.ts'
 import { createGroupConsumer, type GroupConsumer } from '../connectors/kafka/consumer.ts'
 import { createProducer } from '../connectors/kafka/producer.ts'
 import { pause } from '../connectors/pause.ts'

@@ -1,5 +1,5 @@
-import type { Kafka } from 'kafkajs'
 import { z } from 'zod'
+import type { Kafka } from '../connectors/kafka/client.ts'
 import { readTopic } from '../connectors/kafka/read-topic.ts'
 import type { SourceState } from '../connectors/source.ts'
 import { TributaryError } from '../schemas/errors.ts'

@@ -1,4 +1,8 @@
 import { Kafka, type LogEntry, logLevel } from 'kafkajs'
+
+/** A handle on a cluster, which others only pass on: the library has its home in this folder. */
+export type { Kafka } from 'kafkajs'
+
 import { markCompactedAway } from './compacted-away.ts'
 
 /** A line for the log. `fields` hold no personal data and no secrets. */

@@ -1,5 +1,4 @@
-import type { Kafka } from 'kafkajs'
-import { connectKafka, type Log } from '../../connectors/kafka/client.ts'
+import { connectKafka, type Kafka, type Log } from '../../connectors/kafka/client.ts'
 import { createRegistry, type Registry } from '../../schemas/registry.ts'
 import type { Declaration } from '../declaration/declaration.ts'
 
