@@ -119,6 +119,36 @@ function sameSet(left: readonly string[], right: readonly string[]): boolean {
   return left.length === right.length && left.every((item) => right.includes(item))
 }
 
+/** A row of the log goes to one entity. Pure. */
+export function inspectSharing(captured: readonly CapturedTable[]): readonly string[] {
+  const seen = new Map<string, string>()
+  return captured.flatMap(({ entity, table }) => {
+    const name = objectName(table)
+    const other = seen.get(name)
+    seen.set(name, entity.name)
+    return other === undefined
+      ? []
+      : [`table ${name} is captured by entities ${other} and ${entity.name}; one of them must go`]
+  })
+}
+
+/** Tables that work, and would work better with a full replica identity. Pure. */
+export function identityNotices(
+  source: string,
+  inspection: Pick<Inspection, 'tables' | 'facts'>,
+): readonly { readonly code: string; readonly message: string }[] {
+  return inspection.facts.flatMap((facts) =>
+    facts.identities
+      .filter((identity) => identity.kind !== 'f')
+      .map((identity) => ({
+        code: 'replica-identity-not-full',
+        message:
+          `source "${source}": the log has no old values of ${identity.table}, so deltas cannot say which fields changed, and large ` +
+          `unchanged values are read again. Better: ALTER TABLE ${identity.table} REPLICA IDENTITY FULL`,
+      })),
+  )
+}
+
 export interface Inspection {
   readonly server: ServerFacts
   readonly tables: readonly LocatedTable[]
@@ -140,6 +170,7 @@ export async function inspect(sql: Sql, source: string, captured: readonly Captu
   )
   const findings = [
     ...inspectServer(server),
+    ...inspectSharing(captured),
     ...captured.flatMap((one, index) => inspectTable(one, found[index], server, types)),
   ]
   if (findings.length > 0) throw unsuitable(source, findings)

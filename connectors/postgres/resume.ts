@@ -4,7 +4,7 @@ import type { Sql } from './connection.ts'
 import { failure } from './failure.ts'
 import type { Inspection } from './inspect.ts'
 import { openReader, type Reader } from './reader.ts'
-import { createSlot, decideSlot, describeHolder, loadPlace, loadSlot } from './slot.ts'
+import { createSlot, decideSlot, describeHolder, loadPlace, loadSlot, tellIfWaiting } from './slot.ts'
 import { withoutUncaptured } from './snapshot-state.ts'
 import type { PostgresSourceOptions } from './source.ts'
 
@@ -26,7 +26,10 @@ export async function establish(
   const { name, slot } = options
   const place = await loadPlace(sql)
   const decision = decideSlot(slot, await loadSlot(sql, slot), place, given)
-  if (decision === 'create') await createSlot(sql, slot, signal)
+  if (decision === 'create')
+    await tellIfWaiting(sql, `the replication slot "${slot}"`, options.onNotice ?? (() => {}), () =>
+      createSlot(sql, slot, signal),
+    )
   if (given === null) return { state: { epoch: 1, system: place.system, snapshots: {} }, isNew: true }
   if (decision === 'create') {
     options.onNotice?.({

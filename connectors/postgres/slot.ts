@@ -100,6 +100,36 @@ export async function loadPlace(sql: Sql): Promise<Place> {
   return { system: row!.system, database: row!.database, end: parseLsn(row!.end)! }
 }
 
+export type OnNotice = (notice: { readonly code: string; readonly message: string }) => void
+
+/** After this long a notice says what a slot waits for. */
+const WAIT_NOTICE_MS = 5_000
+
+/** Runs what makes a slot; when it waits for open transactions of the server, of any database, a notice names them. */
+export async function tellIfWaiting<T>(sql: Sql, what: string, onNotice: OnNotice, run: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => {
+    describeRunning(sql).then(
+      (names) => onNotice({ code: 'slot-waits', message: `${what} waits for transactions that are open: ${names}` }),
+      // Only a notice: what is wrong shows in the wait's own end.
+      () => {},
+    )
+  }, WAIT_NOTICE_MS)
+  try {
+    return await run()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function describeRunning(sql: Sql): Promise<string> {
+  const rows = await sql<{ pid: number; application: string }[]>`
+    SELECT pid, coalesce(nullif(application_name, ''), 'without a name') AS application FROM pg_stat_activity
+    WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 10`
+  return (
+    rows.map((row) => `server process ${row.pid} (application ${row.application})`).join(', ') || 'they have just ended'
+  )
+}
+
 /**
  * Makes the slot. It waits until the transactions that run now have ended; `signal` cancels it.
  * @throws TributaryError

@@ -6,7 +6,7 @@ import { loadTypes } from './catalog.ts'
 import { openPool } from './connection.ts'
 import { failure } from './failure.ts'
 import { hydrateRows, untilVisible } from './hydrate.ts'
-import { type Inspection, inspect } from './inspect.ts'
+import { type Inspection, identityNotices, inspect } from './inspect.ts'
 import { planPublication, preparePublication } from './publication.ts'
 import type { Reader } from './reader.ts'
 import { establish, openWhenFree } from './resume.ts'
@@ -71,6 +71,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
 
   async function* run(given: SourceState | null, signal: AbortSignal): AsyncGenerator<readonly SourceEvent[]> {
     const inspection = await inspectNow()
+    for (const notice of identityNotices(name, inspection)) options.onNotice?.(notice)
     const { state, isNew } = await attempt(`checking slot "${slot}"`, () =>
       establish(sql, options, inspection, given, signal),
     )
@@ -85,7 +86,6 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
     signal: AbortSignal,
   ): AsyncGenerator<readonly SourceEvent[]> {
     let state = initial
-    const facts = await attempt(`checking slot "${slot}"`, () => loadSlot(sql, slot))
     settlement = acknowledgement.startSettlement(0n)
     const reader = await openWhenFree(sql, options, application, () => settlement.settled, signal)
     if (reader === undefined) return
@@ -122,7 +122,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
       })
       splice = await spliceFor(inspection, state, signal)
       while (!signal.aborted) {
-        const batch = await nextBatch(reader, splice, facts !== undefined, signal)
+        const batch = await nextBatch(reader, splice, signal)
         if (batch === undefined) return
         follower.startBatch(now())
         for (let index = 0; index < batch.length; ) {
@@ -208,7 +208,6 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
   async function nextBatch(
     reader: Reader,
     splice: Splice | undefined,
-    hadSlot: boolean,
     signal: AbortSignal,
   ): Promise<readonly Buffer[] | undefined> {
     try {
@@ -219,17 +218,17 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
       return batch
     } catch (error) {
       if (signal.aborted) return undefined
-      throw await explainBreak(error, hadSlot)
+      throw await explainBreak(error)
     }
   }
 
   /** A slot that the server gives up ends the connection without telling why, so the slot is asked about. */
-  async function explainBreak(error: unknown, hadSlot: boolean): Promise<TributaryError> {
+  async function explainBreak(error: unknown): Promise<TributaryError> {
     const broke = failure(`streaming from slot "${slot}"`, error)
     if (broke.code === 'slot-lost') return broke
     try {
       const facts = await loadSlot(sql, slot)
-      if (hadSlot && (facts === undefined || isGone(facts)))
+      if (facts === undefined || isGone(facts))
         return new TributaryError(
           'slot-lost',
           `replication slot "${slot}" is ${facts === undefined ? 'missing' : 'lost'} (${broke.message}). Changes may be missing: forget the stored position of this ` +

@@ -4,12 +4,9 @@ import type { TableFacts } from './catalog.ts'
 import type { Types } from './column-fit.ts'
 import type { Sql } from './connection.ts'
 import { planRows } from './row-plan.ts'
-import { loadPlace } from './slot.ts'
+import { loadPlace, type OnNotice, tellIfWaiting } from './slot.ts'
 import { readSnapshot, snapshotColumns } from './snapshot.ts'
 import { type SnapshotPoint, takeSnapshotPoint } from './snapshot-point.ts'
-
-/** After this long a notice says what the snapshot waits for. */
-const WAIT_NOTICE_MS = 5_000
 
 export interface SpliceOptions {
   readonly sql: Sql
@@ -24,7 +21,7 @@ export interface SpliceOptions {
   readonly types: Types
   readonly capturedAt: () => bigint
   readonly onProgress: (progress: SnapshotProgress) => void
-  readonly onNotice: (notice: { readonly code: string; readonly message: string }) => void
+  readonly onNotice: OnNotice
   readonly signal: AbortSignal
 }
 
@@ -50,23 +47,12 @@ export async function startSplice(options: SpliceOptions): Promise<Splice> {
   // Any point taken after this is not below it.
   const floor = (await loadPlace(sql)).end
   let known: SnapshotPoint | undefined
-  const waiting = setTimeout(() => {
-    describeWaiting(sql).then(
-      (names) =>
-        onNotice({
-          code: 'snapshot-waits',
-          message: `the snapshot of source "${source}" waits for transactions that were open before it: ${names}`,
-        }),
-      // Only a notice: what is wrong shows in the snapshot itself.
-      () => {},
-    )
-  }, WAIT_NOTICE_MS)
-  const taken = takeSnapshotPoint(url, application, slot, sql, signal)
-    .then((point) => {
-      known = point
-      return point
-    })
-    .finally(() => clearTimeout(waiting))
+  const taken = tellIfWaiting(sql, `the snapshot of source "${source}"`, onNotice, () =>
+    takeSnapshotPoint(url, application, slot, sql, signal),
+  ).then((point) => {
+    known = point
+    return point
+  })
   // Its failure is thrown where the point is needed.
   taken.catch(() => {})
   return {
@@ -93,19 +79,8 @@ export async function startSplice(options: SpliceOptions): Promise<Splice> {
       }
     },
     async end() {
-      clearTimeout(waiting)
       const point = await taken.catch(() => undefined)
       await point?.end()
     },
   }
-}
-
-async function describeWaiting(sql: Sql): Promise<string> {
-  const rows = await sql<{ pid: number; application: string }[]>`
-    SELECT pid, coalesce(nullif(application_name, ''), 'without a name') AS application FROM pg_stat_activity
-    WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 10`
-  return (
-    rows.map((row) => `server process ${row.pid} (application ${row.application})`).join(', ') ||
-    'they have ended by now'
-  )
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ServerFacts, TableFacts } from '../../../connectors/postgres/catalog.ts'
 import { misfit } from '../../../connectors/postgres/column-fit.ts'
-import { inspectServer, inspectTable } from '../../../connectors/postgres/inspect.ts'
+import { inspectServer, inspectSharing, inspectTable } from '../../../connectors/postgres/inspect.ts'
 import { createPublication, inspectPublication } from '../../../connectors/postgres/publication.ts'
 import { parseFieldType } from '../../../schemas/field-type.ts'
 import { captured, entityOf } from './own-database.ts'
@@ -102,15 +102,22 @@ test('a key must be of a type whose text is the same for equal values', () => {
 })
 
 test('domains and enums fit what they are made of', () => {
-  const fit = (type: string, oid: number) => misfit(parseFieldType(type), oid, TYPES)
-  expect(fit('string', 5000)).toBeUndefined()
-  expect(fit('uuid', 5000)).toBeUndefined()
-  expect(fit('enum(a)', 5001)).toBeUndefined()
-  expect(fit('string[]', 1009)).toBeUndefined()
-  expect(fit('int64[]', 1009)).toMatch(/an array of text/)
-  expect(fit('string[]', 25)).toMatch(/not an array/)
-  expect(fit('boolean', 5001)).toMatch(/is mood/)
-  expect(fit('string', 4242)).toMatch(/does not know/)
+  const problem = (type: string, oid: number) => misfit(parseFieldType(type), oid, TYPES)
+  expect(problem('string', 5000)).toBeUndefined()
+  expect(problem('uuid', 5000)).toBeUndefined()
+  expect(problem('enum(a)', 5001)).toBeUndefined()
+  expect(problem('string[]', 1009)).toBeUndefined()
+  expect(problem('int64[]', 1009)).toMatch(/an array of text/)
+  expect(problem('string[]', 25)).toMatch(/not an array/)
+  expect(problem('boolean', 5001)).toMatch(/is mood/)
+  expect(problem('string', 4242)).toMatch(/does not know/)
+})
+
+test('two entities on one table are refused, as a row would reach only one of them', () => {
+  expect(inspectSharing([CUSTOMER, captured(entityOf('order', { id: 'int64' }))])).toEqual([])
+  expect(inspectSharing([CUSTOMER, { ...CUSTOMER, entity: entityOf('client', { id: 'int64' }) }])).toEqual([
+    expect.stringContaining('public.customer is captured by entities customer and client'),
+  ])
 })
 
 test('a publication that leaves something out is told, with what to run', () => {

@@ -224,7 +224,7 @@ test('a snapshot waits for open transactions, says so, and does not lose them', 
   })
   await wrote.promise
   const seen = collect(source, { ...begun.state()!, snapshots: {} })
-  await until('the notice', () => notices.includes('snapshot-waits'))
+  await until('the notice', () => notices.includes('slot-waits'))
   await database.sql`UPDATE item SET n = 8 WHERE id = 2`
   expect(seen.changes()).toEqual([])
   writing.resolve()
