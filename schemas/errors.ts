@@ -139,7 +139,8 @@ export const CATALOGUE = {
   'truncate-unsupported': {
     fate: 'stop',
     exitCode: 1,
-    meaning: 'A captured table was emptied with TRUNCATE, which names no rows, so their deletes cannot be published yet.',
+    meaning:
+      'A captured table was emptied with TRUNCATE, which names no rows, so their deletes cannot be published yet.',
     normalWhen: 'when a table is reloaded',
     whatToDo: 'Follow the message. Use DELETE on captured tables.',
   },
