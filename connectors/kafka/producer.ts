@@ -1,5 +1,7 @@
-import { type Kafka, Partitioners, type TopicMessages } from 'kafkajs'
+import type { ICustomPartitioner, Kafka, Message, TopicMessages } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
+import { partitionOf } from './murmur2.ts'
+import { installProduceEncoder } from './produce-request.ts'
 
 export interface OutgoingRecord {
   readonly topic: string
@@ -23,9 +25,19 @@ export interface Producer {
 
 const SEND_TIMEOUT_MS = 20_000
 
+/** As the Java client: every record of ours has a key. */
+const createPartitioner: ICustomPartitioner =
+  () =>
+  ({ partitionMetadata, message }) => {
+    const partitions = partitionMetadata.length
+    if (message instanceof PartitionCount) message.count = partitions
+    return partitionOf(message.key as string, partitions)
+  }
+
 export function createProducer(kafka: Kafka): Producer {
+  installProduceEncoder()
   const producer = kafka.producer({
-    createPartitioner: Partitioners.DefaultPartitioner,
+    createPartitioner,
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
@@ -66,11 +78,43 @@ export function createProducer(kafka: Kafka): Producer {
 }
 
 function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {
-  const topics = new Map<string, TopicMessages>()
-  for (const { topic, key, value, headers } of records) {
-    const entry = topics.get(topic) ?? { topic, messages: [] }
-    if (entry.messages.length === 0) topics.set(topic, entry)
-    entry.messages.push({ key, value, headers })
+  const topics = new Map<string, Batch>()
+  let topic = ''
+  let messages: Batch | undefined
+  for (const record of records) {
+    if (messages === undefined || record.topic !== topic) {
+      topic = record.topic
+      messages = topics.get(topic)
+      messages ??= new Batch()
+      topics.set(topic, messages)
+    }
+    messages.push(record)
   }
-  return [...topics.values()]
+  return [...topics].map(([name, batch]) => ({ topic: name, messages: batch }))
+}
+
+/** A message that is never sent: through it the partitioner tells how many partitions there are. */
+class PartitionCount implements Message {
+  readonly key = ''
+  readonly value = null
+  count = 0
+}
+
+/**
+ * The messages of one topic. The library sorts them by partition with a `reduce` that copies, for each, all that came before; this one
+ * does the same in one pass.
+ */
+class Batch extends Array<Message> {
+  override reduce(add: unknown): never {
+    const partitions = new PartitionCount()
+    ;(add as (into: object, message: Message) => object)({}, partitions)
+    const sorted: Record<number, Message[]> = {}
+    for (const message of this) {
+      const partition = partitionOf(message.key as string, partitions.count)
+      const present = sorted[partition]
+      if (present) present.push(message)
+      else sorted[partition] = [message]
+    }
+    return sorted as never
+  }
 }
