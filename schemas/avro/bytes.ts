@@ -19,6 +19,8 @@ const INT32_MAX = 2_147_483_647
 const INT32_MIN = -2_147_483_648
 /** Up to so many UTF-16 units a string's length prefix is one byte whatever its characters (3 bytes each at most). */
 const SHORT_STRING_UNITS = 21
+/** Up to so many, room for three bytes a unit is no waste to speak of. */
+const MEDIUM_STRING_UNITS = 65_536
 const DOUBLE_BYTES = 8
 const VARINT_BYTES_MAX = 10
 
@@ -127,6 +129,26 @@ export class AvroWriter {
       this.position += 1 + length
       return true
     }
+    const room = RECORD_BYTES_MAX - this.position - VARINT_BYTES_MAX
+    return units <= MEDIUM_STRING_UNITS && 3 * units <= room ? this.writeMediumString(text) : this.writeLongString(text)
+  }
+
+  /** Takes it for ASCII, as most text is, and looks again only when it was not: one call into native code instead of three. */
+  private writeMediumString(text: string): boolean {
+    const units = text.length
+    this.reserve(VARINT_BYTES_MAX + 3 * units)
+    const before = this.position
+    this.writeInteger(units)
+    const length = this.buffer.write(text, this.position)
+    if (length === units) {
+      this.position += length
+      return true
+    }
+    this.position = before
+    return this.writeLongString(text)
+  }
+
+  private writeLongString(text: string): boolean {
     if (!text.isWellFormed()) return false
     const length = Buffer.byteLength(text)
     this.reserve(VARINT_BYTES_MAX + length)
