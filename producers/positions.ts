@@ -13,7 +13,7 @@ const stateSchema = z.object({
 
 /**
  * Reads the last resume state of a source from the positions topic; null when it has none yet.
- * @throws TributaryError `topic-missing`, `kafka-unreachable`, `invariant-broken`
+ * @throws TributaryError `topic-missing`, `kafka-unreachable`, `position-corrupt`
  */
 export async function loadState(
   kafka: Kafka,
@@ -25,18 +25,24 @@ export async function loadState(
   await readTopic(kafka, brokers, positionsTopic(prefix), (record) => {
     if (record.key?.toString() === source) last = record.value
   })
-  return last === null ? null : parseState(source, last)
+  return last === null ? null : parseState(prefix, source, last)
 }
 
-/** @throws TributaryError `invariant-broken` when the stored state cannot be read: starting afresh instead could lose changes */
-export function parseState(source: string, value: Buffer): SourceState {
+/** @throws TributaryError `position-corrupt` when the stored state cannot be read: starting afresh instead could lose changes */
+export function parseState(prefix: string, source: string, value: Buffer): SourceState {
   try {
     return stateSchema.parse(JSON.parse(value.toString()))
   } catch (cause) {
     throw new TributaryError(
-      'invariant-broken',
-      `The stored position of source ${source} cannot be read. Nothing was captured. Look at its record in the positions topic.`,
-      { cause },
+      'position-corrupt',
+      `The stored position of source ${source} cannot be read, so nothing was captured; its slot keeps the changes. ` +
+        `Look at the records with key ${source} in topic ${positionsTopic(prefix)}, and write the last good one again.`,
+      { cause: withoutText(cause) },
     )
   }
+}
+
+/** The parser's own message quotes what it read. */
+function withoutText(cause: unknown): Error {
+  return new Error(cause instanceof z.ZodError ? 'not the fields of a position' : 'not JSON')
 }

@@ -73,6 +73,13 @@ export const CATALOGUE = {
     normalWhen: 'while the registry restarts',
     whatToDo: 'Check registry.url in tributary.yaml and that the registry runs.',
   },
+  'registry-unsuitable': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'The schema registry refuses the user or the password.',
+    normalWhen: 'when a registry is set up or a password has changed',
+    whatToDo: 'Correct the user and the password in registry.url, or their rights at the registry.',
+  },
   'schema-not-registered': {
     fate: 'stop',
     exitCode: 1,
@@ -108,6 +115,13 @@ export const CATALOGUE = {
     normalWhen: 'while Redis restarts',
     whatToDo: 'Check redis.url in tributary.yaml and that Redis runs.',
   },
+  'ledger-unsuitable': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'Redis refuses the user or the password, or the rights that the ledger needs.',
+    normalWhen: 'when Redis is set up or a password has changed',
+    whatToDo: 'Correct the user and the password in redis.url, or their rights (ACL) at Redis.',
+  },
   'source-unreachable': {
     fate: 'retry',
     exitCode: 1,
@@ -135,6 +149,14 @@ export const CATALOGUE = {
     meaning: 'The replication slot of this source is gone or was invalidated, so changes may be missing.',
     normalWhen: 'never',
     whatToDo: 'Keep the message. The source has to be snapshotted again.',
+  },
+  'position-corrupt': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: "A source's record in the positions topic cannot be read, so it is not known where to go on.",
+    normalWhen: 'when something else wrote to the positions topic',
+    whatToDo:
+      'Write the last good value of that key to the topic again: it is an earlier record of the topic, while compaction has not removed it. Nothing was captured meanwhile, and the slot keeps the changes.',
   },
   'truncate-unsupported': {
     fate: 'stop',

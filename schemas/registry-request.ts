@@ -15,8 +15,10 @@ export interface RegistryAnswer {
 
 export type RegistryRequest = (method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown) => Promise<RegistryAnswer>
 
-const REQUEST_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 8_000
 const ATTEMPTS_MAX = 4
+/** No further attempt after this: a registry that is silent for a whole time-out is not asked four times over. */
+const RETRY_MS_MAX = 4_000
 const BACKOFF_MS = 200
 const MESSAGE_CHARS_MAX = 500
 
@@ -25,7 +27,8 @@ const MESSAGE_CHARS_MAX = 500
  *
  * An answer counts as the registry's own only when it is JSON, and a refusal only when it has the API's `error_code`: a proxy's
  * 404 while the registry restarts must not look like a schema that does not exist.
- * @returns a function that throws TributaryError `registry-unreachable` (retry); no error holds the user or the password
+ * @returns a function that throws TributaryError `registry-unreachable` (retry) or `registry-unsuitable` (stop: a wrong user or
+ * password); no error holds either
  * @throws TributaryError `declaration-invalid` when the URL is not one
  */
 export function registryRequests({ url, requestTimeoutMs = REQUEST_TIMEOUT_MS }: RegistryAddress): RegistryRequest {
@@ -47,19 +50,26 @@ export function registryRequests({ url, requestTimeoutMs = REQUEST_TIMEOUT_MS }:
       return judge(response.status, await response.text())
     } catch (error) {
       // fetch throws for what went wrong on the way only: name resolution, connection, time-out.
-      return new Failure('does not answer', true, error)
+      return new Failure(`does not answer (${connectionCode(error)})`, false, error)
     }
   }
 
   return async (method, path, body) => {
     const text = body === undefined ? null : JSON.stringify(body)
+    const giveUpAt = performance.now() + RETRY_MS_MAX
     for (let attempts = 1; ; attempts++) {
       const outcome = await attempt(method, path, text)
       if (!(outcome instanceof Failure)) return outcome
-      if (!outcome.mayPass || attempts === ATTEMPTS_MAX)
+      if (outcome.refused)
+        throw new TributaryError(
+          'registry-unsuitable',
+          `The schema registry at ${base} ${outcome.message}. Check them in registry.url, and their rights.`,
+          { cause: outcome },
+        )
+      if (attempts === ATTEMPTS_MAX || performance.now() >= giveUpAt)
         throw new TributaryError(
           'registry-unreachable',
-          `the schema registry at ${base} ${outcome.message} (${method} ${path}); check registry.url and that it runs`,
+          `The schema registry at ${base} ${outcome.message}. Check registry.url and that it runs.`,
           { cause: outcome.cause ?? outcome },
         )
       await delay(BACKOFF_MS * 2 ** (attempts - 1) * (0.5 + Math.random() / 2))
@@ -68,26 +78,34 @@ export function registryRequests({ url, requestTimeoutMs = REQUEST_TIMEOUT_MS }:
 }
 
 class Failure extends Error {
-  readonly mayPass: boolean
+  /** Asking again would get the same answer. */
+  readonly refused: boolean
 
-  constructor(message: string, mayPass: boolean, cause?: unknown) {
+  constructor(message: string, refused: boolean, cause?: unknown) {
     super(message, { cause })
-    this.mayPass = mayPass
+    this.refused = refused
   }
 }
 
+/** Why no answer came: the system's code (ECONNREFUSED), which fetch hides as a cause, or the class (TimeoutError). */
+function connectionCode(error: unknown): string {
+  const cause: unknown = error instanceof Error ? (error.cause ?? error) : error
+  if (!(cause instanceof Error)) return 'no reason given'
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name
+}
+
 function judge(status: number, text: string): RegistryAnswer | Failure {
-  if (status === 401 || status === 403) return new Failure(`refuses the user or password (status ${status})`, false)
-  if (status >= 500 || status === 408 || status === 429) return new Failure(`answers with status ${status}`, true)
+  if (status === 401 || status === 403) return new Failure(`refuses the user or password (status ${status})`, true)
+  if (status >= 500 || status === 408 || status === 429) return new Failure(`answers with status ${status}`, false)
   let body: unknown
   try {
     body = JSON.parse(text)
   } catch (error) {
-    return new Failure(`answers with status ${status} and something that is not JSON`, true, error)
+    return new Failure(`answers with status ${status} and something that is not JSON`, false, error)
   }
   if (status >= 200 && status < 300) return { status, body }
   if (typeof errorCode(body) !== 'number')
-    return new Failure(`answers with status ${status}, but not as a registry does`, true)
+    return new Failure(`answers with status ${status}, but not as a registry does`, false)
   return { status, body }
 }
 

@@ -34,11 +34,16 @@ export interface KafkaAdmin {
 
 const CREATE_TIMEOUT_MS = 30_000
 const LEADER_POLL_MS = 100
+/** How long the brokers may take to answer at all. The library would wait 30 s for one that accepts and says nothing. */
+const REACH_MS_MAX = 8_000
 
-/** @throws TributaryError `kafka-unreachable` here and in every method */
+/**
+ * @param brokers for the messages
+ * @throws TributaryError `kafka-unreachable` here, within {@link REACH_MS_MAX}, and in every method
+ */
 export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promise<KafkaAdmin> {
   const admin = kafka.admin({ retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 5 } })
-  await wrap(brokers, 'connecting', () => admin.connect())
+  await reach(admin, brokers)
   return {
     describeTopics: (topics, configNames) =>
       wrap(brokers, 'reading topic settings', () => describeTopics(admin, topics, configNames)),
@@ -61,6 +66,38 @@ export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promi
       }),
     close: () => admin.disconnect(),
   }
+}
+
+/** Connects and hears an answer: a connection alone may lead to something that is no broker. */
+async function reach(admin: Admin, brokers: readonly string[]): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${REACH_MS_MAX / 1000} s`)), REACH_MS_MAX)
+  const connecting = admin.connect().then(() => admin.describeCluster())
+  try {
+    await Promise.race([connecting, late.promise])
+  } catch (cause) {
+    // The library goes on trying behind our back; what it then says is of no interest.
+    connecting.catch(() => {})
+    admin.disconnect().catch(() => {})
+    throw unreachable(brokers, cause)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** No broker answers. The library puts "Connection error:" before the reason. */
+export function unreachable(brokers: readonly string[], cause: unknown): TributaryError {
+  const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/^Connection error: /, '')
+  return new TributaryError(
+    'kafka-unreachable',
+    `No Kafka broker answers at ${brokers.join(', ')}: ${reason}. Check kafka.brokers and that the brokers run.`,
+    { cause },
+  )
+}
+
+export function topicsMissing(topics: readonly string[], cause?: unknown): TributaryError {
+  const which = topics.length === 1 ? `Topic ${topics[0]} does` : `Topics ${topics.join(', ')} do`
+  return new TributaryError('topic-missing', `${which} not exist. Run \`tributary provision\`.`, { cause })
 }
 
 async function describeTopics(admin: Admin, topics: readonly string[], configNames: readonly string[]) {
@@ -151,7 +188,7 @@ async function topicOffsets(admin: Admin, topic: string) {
     return offsets.map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
   } catch (cause) {
     if ((cause as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw cause
-    throw new TributaryError('topic-missing', `Topic ${topic} does not exist. Run \`tributary provision\`.`, { cause })
+    throw topicsMissing([topic], cause)
   }
 }
 

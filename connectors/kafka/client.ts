@@ -23,31 +23,40 @@ export interface KafkaOptions {
 export const REQUEST_TIMEOUT_MS = 30_000
 export const CONNECT_TIMEOUT_MS = 5_000
 
+const ADDRESSES = new WeakMap<Kafka, readonly string[]>()
+
+/** The addresses that a handle was made with, for messages. */
+export function brokersOf(kafka: Kafka): readonly string[] {
+  return ADDRESSES.get(kafka) ?? []
+}
+
 /** A handle on one Kafka cluster; opens no connection by itself. */
 export function connectKafka(options: KafkaOptions): Kafka {
   silenceNegativeTimeoutWarning()
   markCompactedAway()
-  return new Kafka({
+  const kafka = new Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     enforceRequestTimeout: true,
-    retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 6 },
+    // Short: about 3 s for brokers that refuse. Whoever may wait longer starts again, and says so each time.
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => forward(options.log, entry),
   })
+  ADDRESSES.set(kafka, options.brokers)
+  return kafka
 }
 
 /**
- * The library reports at ERROR what it will retry by itself (a coordinator that is still loading, a broker that restarts).
- * Those are ours to judge: what finally fails reaches us as an exception.
+ * The library reports at ERROR what it will retry by itself (a coordinator that is still loading, a broker that restarts), several
+ * lines a second while brokers are away. Those are ours to judge: what finally fails reaches us as an exception and is logged once.
  */
 function forward(log: Log, entry: LogEntry): void {
   const { message, error, groupId, retryCount } = entry.log as Record<string, unknown> & { message: string }
   const fields = { library: 'kafkajs', namespace: entry.namespace, error, groupId, retryCount }
-  const level = entry.level === logLevel.ERROR || entry.level === logLevel.WARN ? 'info' : 'debug'
-  log(level, message, fields)
+  log('debug', message, fields)
 }
 
 let silenced = false

@@ -1,6 +1,7 @@
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
-import { openAdmin } from './admin.ts'
+import { openAdmin, topicsMissing, unreachable } from './admin.ts'
+import { brokersOf } from './client.ts'
 import { isPlaceholder } from './compacted-away.ts'
 
 export interface IncomingRecord {
@@ -79,11 +80,12 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
 
   return {
     async start() {
+      await checkTopics(kafka, options)
       try {
         await consumer.connect()
         await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
       } catch (cause) {
-        throw subscribeError(options, cause)
+        throw subscribeError(kafka, options, cause)
       }
       await consumer.run({
         autoCommit: false,
@@ -140,8 +142,20 @@ function watchContinuity(kafka: Kafka, options: GroupOptions) {
   }
 }
 
+/** Before the group is joined: brokers that do not answer are told within seconds, and a topic that is missing by its name. */
+async function checkTopics(kafka: Kafka, { topics }: GroupOptions): Promise<void> {
+  const admin = await openAdmin(kafka, brokersOf(kafka))
+  try {
+    const present = await admin.describeTopics(topics, [])
+    const missing = topics.filter((topic) => !present.has(topic))
+    if (missing.length > 0) throw topicsMissing(missing)
+  } finally {
+    await admin.close()
+  }
+}
+
 async function startOffsets(kafka: Kafka, options: GroupOptions): Promise<Map<string, bigint>> {
-  const admin = await openAdmin(kafka, [])
+  const admin = await openAdmin(kafka, brokersOf(kafka))
   try {
     const rows = await admin.groupLag(options.groupId, options.topics)
     return new Map(
@@ -195,12 +209,7 @@ function crashError(error: Error): Error {
   return new TributaryError('kafka-unreachable', `The consumer stopped: ${error.message}`, { cause: error })
 }
 
-function subscribeError(options: GroupOptions, cause: unknown): TributaryError {
-  if ((cause as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION')
-    return new TributaryError(
-      'topic-missing',
-      `One of the topics ${options.topics.join(', ')} does not exist. Run \`tributary provision\`.`,
-      { cause },
-    )
-  return new TributaryError('kafka-unreachable', `No Kafka broker answers: ${(cause as Error).message}`, { cause })
+function subscribeError(kafka: Kafka, options: GroupOptions, cause: unknown): TributaryError {
+  if ((cause as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return topicsMissing(options.topics, cause)
+  return unreachable(brokersOf(kafka), cause)
 }
