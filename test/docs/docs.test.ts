@@ -157,7 +157,13 @@ describe('content', () => {
   })
 
   test('every pipeline that is shown is valid', () => {
-    const shown = pages.flatMap((one) => blocksOf(one, 'yaml')).filter((text) => text.startsWith('name:'))
+    const written = pages
+      .flatMap((one) => blocksOf(one, 'sh'))
+      .flatMap((text) => [...text.matchAll(/<<'YAML'\n(.*?)^YAML$/gms)].map(([, document]) => document!))
+    const shown = [...pages.flatMap((one) => blocksOf(one, 'yaml')), ...written].filter((text) =>
+      text.startsWith('name:'),
+    )
+    expect(written.length).toBeGreaterThan(0)
     expect(shown.length).toBeGreaterThan(0)
     for (const text of shown) expect(checkDeclaration(text, 'README.md', ENVIRONMENT).problems).toEqual([])
   })
@@ -174,5 +180,6 @@ const ENVIRONMENT = {
   TRIBUTARY_REDIS_URL: 'redis://redis:6379',
   TRIBUTARY_FINGERPRINT_KEY: 'at least thirty-two characters long',
   ERP_URL: 'postgres://erp/erp',
+  SHOP_URL: 'postgres://shop/shop',
   WAREHOUSE_URL: 'postgres://warehouse/warehouse',
 }
