@@ -80,6 +80,8 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
   try {
     await ledger.connect()
     await destination.check()
+    // The first record needs it. Asked here, so that a process whose registry is away says so rather than wait in silence.
+    await options.registry.ping()
     const { prefix, subscriber, observer, log } = options
     const membership = new Membership(SESSION_TIMEOUT_MS)
     const decoder = createDeltaDecoder(options.registry)

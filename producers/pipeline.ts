@@ -17,7 +17,8 @@ export interface CaptureOptions {
   readonly openSource: () => Source
   readonly openProducer: () => Producer
   readonly loadState: () => Promise<SourceState | null>
-  readonly encoders: ReadonlyMap<string, (delta: Delta) => Buffer>
+  /** The encoder of each entity's registered schema; asked anew for each attempt. */
+  readonly loadEncoders: () => Promise<ReadonlyMap<string, (delta: Delta) => Buffer>>
   readonly observer: CaptureObserver
   readonly log: Log
   /** Called when the source streams and whenever it stops doing so. */
@@ -55,6 +56,7 @@ export async function capture(options: CaptureOptions, signal: AbortSignal): Pro
 }
 
 async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress: () => void): Promise<void> {
+  const encoders = await options.loadEncoders()
   const state = await options.loadState()
   const source = options.openSource()
   const producer = options.openProducer()
@@ -75,7 +77,7 @@ async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress:
       stop.abort()
       throw error
     })
-    const reading = read(options, source, state, queue, either).finally(() => queue.end())
+    const reading = read(options, encoders, source, state, queue, either).finally(() => queue.end())
     const [published, readResult] = await Promise.allSettled([publishing, reading])
     if (published.status === 'rejected') throw published.reason
     if (readResult.status === 'rejected') throw readResult.reason
@@ -87,6 +89,7 @@ async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress:
 
 async function read(
   options: CaptureOptions,
+  encoders: ReadonlyMap<string, (delta: Delta) => Buffer>,
   source: Source,
   state: SourceState | null,
   queue: PublishQueue,
@@ -95,7 +98,7 @@ async function read(
   const encode = createEncode({
     prefix: options.prefix,
     source: options.source,
-    encoders: options.encoders,
+    encoders,
     onUnencodable: (entity) => options.observer.unencodable(options.source, entity),
   })
   options.onReady(true)

@@ -1,18 +1,24 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { TributaryError } from '../../schemas/errors.ts'
 import { validateCommand } from '../declaration/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
 import { provisionCommand } from '../provision/command.ts'
 import { stackCommand } from '../stack/command.ts'
 import { statusCommand } from '../status/command.ts'
+import { formatReport, reportOf } from './report.ts'
 
-const program = new Command('tributary')
-  .description('Change data capture and pub-sub over Kafka: every change once, in order per key, at every subscriber.')
-  .version(packageVersion())
-  .exitOverride()
-  .showHelpAfterError('Run `tributary --help` for the commands.')
+/** A connection that a library still waits for must not hold up the end of a command that has given its answer. */
+const LINGER_MS = 500
+
+const json = process.argv.includes('--json')
+process.on('uncaughtException', (error) => {
+  fail(error)
+  process.exit()
+})
+
+const program = new Command('tributary').description(
+  'Change data capture and pub-sub over Kafka: every change once, in order per key, at every subscriber.',
+)
 
 for (const command of [
   validateCommand(),
@@ -23,34 +29,31 @@ for (const command of [
   statusCommand(),
   stackCommand(),
 ])
-  program.addCommand(inherit(command))
+  program.addCommand(command)
+prepare(program)
 
 try {
   await program.parseAsync()
 } catch (error) {
-  process.exitCode = report(error)
+  fail(error)
+}
+setTimeout(() => process.exit(), LINGER_MS).unref()
+
+/** Usage errors, those of subcommands too, come here as exceptions: exit code 2, and one way to say so. */
+function prepare(command: Command): void {
+  command.exitOverride().configureOutput({ outputError: () => {} })
+  for (const child of command.commands) prepare(child)
 }
 
-function packageVersion(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
-}
-
-/** Usage errors of subcommands must come here as well, so that they get exit code 2. */
-function inherit(command: Command): Command {
-  command.exitOverride()
-  for (const child of command.commands) inherit(child)
-  return command
-}
-
-/** @returns the exit code: 0 ok, 1 runtime, 2 declaration or usage invalid, 3 environment missing */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  const json = process.argv.includes('--json')
-  const known = error instanceof TributaryError
-  const code = known ? error.code : 'defect'
-  const message = error instanceof Error ? error.message : String(error)
-  if (json) console.log(JSON.stringify({ ok: false, error: { code, message } }))
-  else console.error(`tributary: ${message}`)
-  if (!known && error instanceof Error) console.error(error.stack)
-  return known ? error.exitCode : 1
+function fail(error: unknown): void {
+  // Help or the version, asked for or given because nothing was.
+  if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2
+    return
+  }
+  const report = reportOf(error)
+  process.exitCode = report.exitCode
+  if (json) console.log(JSON.stringify({ ok: false, error: { code: report.code, message: report.message } }))
+  else console.error(formatReport(report))
+  if (process.env.TRIBUTARY_DEBUG && error instanceof Error) console.error(error)
 }

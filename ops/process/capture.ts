@@ -30,7 +30,6 @@ export async function runCapture(
 ): Promise<void> {
   const { declaration, kafka, log } = environment
   const source = findSource(declaration, sourceName)
-  const encoders = await loadEncoders(environment, entitiesOf(declaration, sourceName))
   await capture(
     {
       prefix: declaration.name,
@@ -38,7 +37,7 @@ export async function runCapture(
       openSource: () => openSource(environment, source, parts.onSnapshotProgress),
       openProducer: () => createProducer(kafka),
       loadState: () => loadState(kafka, declaration.kafka.brokers, declaration.name, sourceName),
-      encoders,
+      loadEncoders: () => loadEncoders(environment, entitiesOf(declaration, sourceName)),
       observer: parts.observer,
       log,
       onReady: parts.onReady,
@@ -54,7 +53,7 @@ export function findSource(declaration: Declaration, name: string): DeclaredSour
   const known = [...declaration.sources.keys()].join(', ')
   throw new TributaryError(
     'declaration-invalid',
-    `There is no source ${name} in ${declaration.file}; declared: ${known}.`,
+    `There is no source ${name} in ${declaration.file}; declared: ${known || 'none'}.`,
   )
 }
 

@@ -1,7 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadDeclaration } from '../declaration/declaration.ts'
+import { findSource } from './capture.ts'
+import { findSubscriber } from './delivery.ts'
 import { createEnvironment } from './environment.ts'
-import { createLog, LOG_LEVELS, type LogLevel } from './log.ts'
+import { createLog, createTerminalLog, LOG_LEVELS, type LogLevel } from './log.ts'
 import { runProcess } from './run.ts'
 import { untilAskedToStop } from './signals.ts'
 
@@ -33,7 +35,7 @@ export function captureCommand(): Command {
     .description('capture one source: its changes to the topics')
     .argument('<source>', 'a source of the declaration')
     .action(async (source: string, flags: ProcessFlags) => {
-      await start(flags, () => ({ sources: [source], subscribers: [] }))
+      await start(flags, (declaration) => ({ sources: [findSource(declaration, source).name], subscribers: [] }))
     })
 }
 
@@ -43,7 +45,10 @@ export function deliverCommand(): Command {
     .description('deliver to one subscriber: from the topics to it; start more of the same to scale out')
     .argument('<subscriber>', 'a subscriber of the declaration')
     .action(async (subscriber: string, flags: ProcessFlags) => {
-      await start(flags, () => ({ sources: [], subscribers: [subscriber] }))
+      await start(flags, (declaration) => ({
+        sources: [],
+        subscribers: [findSubscriber(declaration, subscriber).name],
+      }))
     })
 }
 
@@ -67,11 +72,16 @@ async function start(
   choose: (declaration: ReturnType<typeof loadDeclaration>) => { sources: string[]; subscribers: string[] },
 ): Promise<void> {
   const declaration = loadDeclaration(flags.file, process.env)
-  const signal = untilAskedToStop()
-  const environment = createEnvironment(declaration, createLog(flags.logLevel))
   const parts = choose(declaration)
-  const onListening = (url: string) => {
+  const readable = process.stderr.isTTY && !flags.json
+  const log = readable ? createTerminalLog(flags.logLevel) : createLog(flags.logLevel)
+  const signal = untilAskedToStop()
+  const onRunning = (url: string) => {
     if (flags.json) console.log(JSON.stringify({ ok: true, url, ...parts }))
   }
-  await runProcess(environment, { ...parts, host: flags.host, port: flags.port, onListening }, signal)
+  await runProcess(
+    createEnvironment(declaration, log),
+    { ...parts, host: flags.host, port: flags.port, onRunning },
+    signal,
+  )
 }

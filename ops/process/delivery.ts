@@ -69,7 +69,7 @@ export function findSubscriber(declaration: Declaration, name: string): Declared
   const known = [...declaration.subscribers.keys()].join(', ')
   throw new TributaryError(
     'declaration-invalid',
-    `There is no subscriber ${name} in ${declaration.file}; declared: ${known}.`,
+    `There is no subscriber ${name} in ${declaration.file}; declared: ${known || 'none'}.`,
   )
 }
 

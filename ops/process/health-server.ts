@@ -37,8 +37,15 @@ export async function serveHealth(
   } catch (cause) {
     throw new TributaryError(
       'environment-missing',
-      `Port ${port} on ${host} cannot be served: ${(cause as Error).message}. Choose another with --port.`,
+      `Port ${port} on ${host} ${whyNot(cause)}. Choose another with --port (0 for any free one).`,
       { cause },
     )
   }
+}
+
+function whyNot(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no reason given'
+  if (code === 'EADDRINUSE') return 'is in use by another process'
+  if (code === 'EACCES') return 'may not be served by this user'
+  return `cannot be served (${code})`
 }

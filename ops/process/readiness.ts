@@ -1,6 +1,13 @@
 /** Which parts of this process do their work now. */
 export class Readiness {
   readonly #parts = new Map<string, { ready: boolean; started: boolean }>()
+  readonly #onStarted: () => void
+  #started = false
+
+  /** @param onStarted called once, when every part has begun to work */
+  constructor(onStarted: () => void = () => {}) {
+    this.#onStarted = onStarted
+  }
 
   /** @returns what that part calls whenever it begins or stops to work */
   part(name: string): (ready: boolean) => void {
@@ -9,6 +16,9 @@ export class Readiness {
     return (ready) => {
       part.ready = ready
       part.started ||= ready
+      if (this.#started || !this.ready) return
+      this.#started = true
+      this.#onStarted()
     }
   }
 

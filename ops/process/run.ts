@@ -22,6 +22,8 @@ export interface ProcessOptions {
   readonly port: number
   readonly watcher?: Watcher
   readonly onListening?: (url: string) => void
+  /** Called once, when every part has begun to work. */
+  readonly onRunning?: (url: string) => void
 }
 
 /**
@@ -36,7 +38,7 @@ export async function runProcess(
 ): Promise<void> {
   const { watcher = {} } = options
   const metrics = createMetrics()
-  const readiness = new Readiness()
+  const readiness = new Readiness(() => options.onRunning?.(health.url))
   const health = await serveHealth(options.host, options.port, metrics.registry, readiness)
   environment.log('info', 'serving /metrics, /healthz and /readyz', { url: health.url })
   options.onListening?.(health.url)
