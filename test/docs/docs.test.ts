@@ -1,12 +1,13 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import { Command } from 'commander'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { checkDeclaration } from '../../ops/declaration/declaration.ts'
 import schema from '../../ops/declaration/tributary.schema.json' with { type: 'json' }
 import { createMetrics } from '../../ops/metrics/metrics.ts'
 import { ERRORS_PAGE, formatErrorsPage } from '../../ops/reference/errors-page.ts'
 import packageJson from '../../package.json' with { type: 'json' }
+import type { CommandTree } from './command-tree.ts'
 import { anchorsOf, blocksOf, type Page, ROOT, readPages } from './pages.ts'
 
 const pages = readPages()
@@ -47,16 +48,10 @@ function brokenLinks(one: Page): string[] {
 }
 
 describe('commands', () => {
-  let program: Command
+  let program: CommandTree
 
-  beforeAll(async () => {
-    // The command line parses as soon as it is loaded; here only what it offers is wanted.
-    const parse = vi.spyOn(Command.prototype, 'parseAsync').mockImplementation(async function (this: Command) {
-      program = this
-      return this
-    })
-    await import('../../ops/cli/tributary.ts')
-    parse.mockRestore()
+  beforeAll(() => {
+    program = JSON.parse(execFileSync(process.execPath, [`${ROOT}test/docs/command-tree.ts`], { encoding: 'utf8' }))
   })
 
   test('every `tributary …` names a command that exists, with flags that it has', () => {
@@ -71,9 +66,7 @@ describe('commands', () => {
 
   test('the README names every command', () => {
     const readme = page('README.md').code.join('\n')
-    expect(
-      program.commands.map((command) => command.name()).filter((name) => !readme.includes(`tributary ${name}`)),
-    ).toEqual([])
+    expect(program.commands.map(({ name }) => name).filter((name) => !readme.includes(`tributary ${name}`))).toEqual([])
   })
 
   test('every script that is named exists', () => {
@@ -83,21 +76,20 @@ describe('commands', () => {
   })
 })
 
-function flagsBelow(command: Command): string[] {
-  const own = command.options.flatMap(({ long, short }) => [long, short].filter((flag) => flag != null))
-  return [...own, ...command.commands.flatMap(flagsBelow)]
+function flagsBelow({ flags, commands }: CommandTree): string[] {
+  return [...flags, ...commands.flatMap(flagsBelow)]
 }
 
-function unknownParts(program: Command, code: string): string[] {
+function unknownParts(program: CommandTree, code: string): string[] {
   const match = /^(?:npm run )?tributary (?:-- )?([a-z<].*)$/.exec(code.replace(/^tributary:.*/, ''))
   if (!match) return []
   let command = program
   for (const word of match[1]!.split(/\s+/)) {
     if (word.startsWith('#')) break
-    const next = command.commands.find((one) => one.name() === word)
+    const next = command.commands.find((one) => one.name === word)
     if (next) command = next
     else if (word.startsWith('-')) {
-      if (!flagsBelow(command).includes(word)) return [`"${code}": ${command.name()} has no ${word}`]
+      if (!flagsBelow(command).includes(word)) return [`"${code}": ${command.name} has no ${word}`]
     } else if (command.commands.length > 0 && !/[<…]/.test(word)) return [`"${code}": no command ${word}`]
   }
   return []
