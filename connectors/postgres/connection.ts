@@ -5,7 +5,7 @@ import { TributaryError } from '../../schemas/errors.ts'
 /** A connection (or a small pool) to the source's database. */
 export type Sql = postgres.Sql
 
-const CONNECT_TIMEOUT_SECONDS = 15
+const CONNECT_TIMEOUT_SECONDS = 8
 /** Connections for questions beside the stream: checks, snapshot, hydrate, status. */
 const POOL_MAX = 4
 const IDLE_TIMEOUT_SECONDS = 30

@@ -20,22 +20,45 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   '58P01': 'slot-lost', // a log file that was removed
 }
 
+/** What to do about what a server refuses at the door, where its own words do not say it. */
+const ADVICE: Readonly<Record<string, string>> = {
+  '28': "Check the user and the password in the source's url, and pg_hba.conf",
+  '3D': "Check the database in the source's url",
+  '42501': 'Grant the right to the user of the source',
+  '53400': 'Raise max_replication_slots, or drop a slot that nobody reads',
+}
+
+/** The system's and the package's codes for a connection that did not come about. */
+const CONNECTION_CODES = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|CONNECT_TIMEOUT)$/
+
 /**
  * An error of PostgreSQL or of its connection as one of ours.
  * @param doing what was tried, such as `reading the slot "x"`
  */
-export function failure(doing: string, cause: unknown): TributaryError {
-  if (cause instanceof TributaryError) return cause
-  const raised: Raised = typeof cause === 'object' && cause !== null ? cause : { message: String(cause) }
+export function failure(doing: string, thrown: unknown): TributaryError {
+  if (thrown instanceof TributaryError) return thrown
+  const raised: Raised = typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) }
   const state = typeof raised.code === 'string' ? raised.code : ''
   // A code of the connection (ECONNREFUSED, CONNECTION_CLOSED) is not five characters of a SQLSTATE; a class 22 text quotes values.
   const isState = /^[0-9A-Z]{5}$/.test(state)
   const code: ErrorCode = (isState && (CODES[state] ?? CODES[state.slice(0, 2)])) || 'source-unreachable'
   const text = state.startsWith('22')
     ? `error ${state}`
-    : `${String(raised.message ?? 'no reason given')}${state ? ` (${state})` : ''}`
+    : `${String(raised.message || state || 'no reason given')}${isState ? ` (${state})` : ''}`
+  const cause = withoutValues(text, state)
+  if (!isState && CONNECTION_CODES.test(state))
+    return new TributaryError(
+      code,
+      `PostgreSQL does not answer (${text.replace(/^write /, '')}), while ${doing}. Check the source's url and that the server runs.`,
+      { cause },
+    )
   const hint = typeof raised.hint === 'string' && isState ? ` Hint: ${raised.hint}` : ''
-  return new TributaryError(code, `PostgreSQL, while ${doing}: ${text}.${hint}`, { cause: withoutValues(text, state) })
+  const advice = isState ? (ADVICE[state] ?? ADVICE[state.slice(0, 2)]) : undefined
+  return new TributaryError(
+    code,
+    `PostgreSQL, while ${doing}: ${text}.${hint}${advice === undefined ? '' : ` ${advice}.`}`,
+    { cause },
+  )
 }
 
 /** The original error carries the query's parameters and details that quote rows; what is kept as a cause must not. */

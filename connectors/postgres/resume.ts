@@ -8,8 +8,8 @@ import { createSlot, decideSlot, describeHolder, loadPlace, loadSlot, tellIfWait
 import { withoutUncaptured } from './snapshot-state.ts'
 import type { PostgresSourceOptions } from './source.ts'
 
-/** A killed predecessor's server process needs a moment to notice. */
-const SLOT_WAIT_MAX_MS = 15_000
+/** A killed predecessor's server process needs a moment to notice. Then whoever started this one by hand should hear why it waits. */
+const SLOT_WAIT_MAX_MS = 8_000
 const SLOT_POLL_MS = 250
 
 /**
@@ -66,7 +66,7 @@ export async function openWhenFree(
       if (performance.now() >= deadline)
         throw new TributaryError(
           'slot-in-use',
-          `replication slot "${slot}" is read by ${await describeHolder(sql, slot)}. There is one capture process a source: stop the other`,
+          `replication slot "${slot}" is read by ${await describeHolder(sql, slot)}. There is one capture process a source: stop the other, or leave this one waiting to take over`,
           { cause: failed },
         )
       await pause(SLOT_POLL_MS, signal)
