@@ -140,8 +140,9 @@ export const CATALOGUE = {
     fate: 'retry',
     exitCode: 1,
     meaning: 'Another process reads from the replication slot of this source.',
-    normalWhen: 'for some seconds after a capture process was killed',
-    whatToDo: 'Stop the other capture process; there is one per source.',
+    normalWhen: 'for some seconds after a capture process was killed, and always for a standby',
+    whatToDo:
+      'There is one capture process a source. Stop the other, whose server process the message names, or leave this one waiting: it takes over when the slot is free.',
   },
   'slot-lost': {
     fate: 'stop',

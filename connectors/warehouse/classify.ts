@@ -150,6 +150,12 @@ export function withoutValues(error: unknown): Error {
   return clean
 }
 
+/** SQLSTATE classes that are about the address. */
+const ADVICE: Readonly<Record<string, string>> = {
+  '28': 'check the user and the password in its url, and pg_hba.conf',
+  '3D': 'check the database in its url',
+}
+
 function outage(
   code: 'destination-unreachable' | 'destination-unsuitable',
   server: ServerError,
@@ -157,7 +163,8 @@ function outage(
 ): TributaryError {
   const advice =
     code === 'destination-unsuitable'
-      ? 'run `tributary provision`, or put the right or the definition in order'
+      ? (ADVICE[server.sqlstate.slice(0, 2)] ??
+        'run `tributary provision`, or put the right or the definition in order')
       : 'see its server log'
   return new TributaryError(
     code,

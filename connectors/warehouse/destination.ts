@@ -55,7 +55,7 @@ export function createWarehouse(options: WarehouseOptions): Destination {
         pool.lend(signal, (session) => work(session, signal)),
       )
     } catch (error) {
-      throw administrationError(failureOf(error))
+      throw named(options.name, administrationError(failureOf(error)))
     }
   }
   const plan = () => administer((session, signal) => planWarehouse(session, signal, schema, tables))
@@ -71,7 +71,7 @@ export function createWarehouse(options: WarehouseOptions): Destination {
       if (missing.length > 0)
         throw new TributaryError(
           'destination-unsuitable',
-          `the warehouse is not provisioned; run \`tributary provision\`, which does: ${missing.join('; ')}`,
+          `subscriber "${options.name}" is not provisioned; run \`tributary provision\`, which does:\n${missing.map((step) => `- ${step}`).join('\n')}`,
         )
     },
     apply: async (mapping, patches, signal) => {
@@ -147,6 +147,11 @@ function administrationError(failure: Failure): TributaryError {
         `the warehouse refuses to be provisioned: SQLSTATE ${failure.code}, ${failure.reason}; see its server log`,
       )
   }
+}
+
+/** A person has several subscribers, and the error of one says which. */
+function named(name: string, error: TributaryError): TributaryError {
+  return new TributaryError(error.code, `subscriber "${name}": ${error.message}`, { cause: error.cause })
 }
 
 function unmapped(mapping: EntityMapping): TributaryError {

@@ -38,6 +38,9 @@ async function readPlan(session: Session, schema: string, tables: ReadonlyMap<st
   const names = [GUARD_TABLE, ...all.flatMap(({ target, archiveTarget }) => [target, archiveTarget])]
   const plan = planProvision(schema, all, await readCatalogue(session, schema, names))
   if (plan.problems.length > 0)
-    throw new TributaryError('destination-unsuitable', `the warehouse cannot be used: ${plan.problems.join('; ')}`)
+    throw new TributaryError(
+      'destination-unsuitable',
+      `the warehouse cannot be used:\n${plan.problems.map((problem) => `- ${problem}`).join('\n')}`,
+    )
   return plan
 }

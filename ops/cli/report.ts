@@ -16,7 +16,10 @@ export function reportOf(error: unknown): Report {
   if (error instanceof TributaryError)
     return { code: error.code, message: withoutSecrets(error.message), exitCode: error.exitCode }
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')
+    const message = error.message
+      .replace(/^error: /, '')
+      .replaceAll(/\s*\n\s*/g, ' ')
+      .replace(/\.$/, '')
     return { code: 'usage', message: `${message}. Run with --help for what there is.`, exitCode: 2 }
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)

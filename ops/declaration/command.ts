@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { TributaryError } from '../../schemas/errors.ts'
 import { checkDeclaration, readDeclaration } from './declaration.ts'
+import { formatProblem, type Problem } from './problem.ts'
 import { formatFindings } from './report/findings.ts'
 import { formatSummary, summarise } from './report/summary.ts'
 import type { Environment } from './yaml/environment.ts'
@@ -49,13 +50,13 @@ function validate(
     if (!(error instanceof TributaryError)) throw error
     const problem = { file, line: 1, column: 1, path: '', message: error.message }
     return {
-      output: json ? envelope({ ok: false, file, problems: [problem] }) : `${error.message}\n`,
+      output: json ? envelope(failed(file, [problem], error.message)) : `${error.message}\n`,
       exitCode: error.exitCode,
     }
   }
   const { declaration, problems } = checkDeclaration(text, file, env)
   if (!declaration) {
-    const output = json ? envelope({ ok: false, file, problems }) : formatFindings(problems, text, look)
+    const output = json ? envelope(failed(file, problems, summaryOf(problems))) : formatFindings(problems, text, look)
     return { output, exitCode: 2 }
   }
   const summary = summarise(declaration)
@@ -63,6 +64,16 @@ function validate(
     output: json ? envelope({ ok: true, file, problems, summary }) : formatSummary(summary, file, look),
     exitCode: 0,
   }
+}
+
+/** As every command's failure is told, and each problem with its place. */
+function failed(file: string, problems: readonly Problem[], message: string): object {
+  return { ok: false, error: { code: 'declaration-invalid', message }, file, problems }
+}
+
+function summaryOf(problems: readonly Problem[]): string {
+  const first = formatProblem(problems[0]!)
+  return problems.length === 1 ? first : `${first} (and ${problems.length - 1} more)`
 }
 
 function envelope(result: object): string {
