@@ -1,5 +1,6 @@
-import type { Source, SourceEvent } from '../connectors/source.ts'
+import type { HydratedRow, Source, SourceEvent } from '../connectors/source.ts'
 import type { Delta } from '../schemas/delta.ts'
+import { TributaryError } from '../schemas/errors.ts'
 
 type Incomplete = Extract<SourceEvent, { kind: 'change' }> & { readonly change: Delta }
 
@@ -13,13 +14,10 @@ export async function hydrate(source: Source, events: readonly SourceEvent[]): P
   if (groups.size === 0) return events
   const completed = new Map<SourceEvent, SourceEvent | null>()
   for (const group of groups.values()) {
-    const { change, missing } = group[0]!
-    const keys = [...new Set(group.map((event) => event.change.key))]
-    const transactions = [...new Set(group.map((event) => event.change.source.transaction))]
-    const rows = await source.hydrate(change.entity, keys, missing, transactions)
+    const rows = await readRows(source, group)
     for (const event of group) {
       const row = rows.get(event.change.key)
-      completed.set(event, row ? complete(event, row) : null)
+      completed.set(event, row instanceof TributaryError ? unencodable(event, row) : row ? complete(event, row) : null)
     }
   }
   return events.flatMap((event) => {
@@ -27,6 +25,41 @@ export async function hydrate(source: Source, events: readonly SourceEvent[]): P
     if (replacement === undefined) return [event]
     return replacement === null ? [] : [replacement]
   })
+}
+
+type ReadRow = HydratedRow | TributaryError
+
+/** Reads the rows of a group at once; when one of them has a value that its type cannot hold, one by one. */
+async function readRows(source: Source, group: readonly Incomplete[]): Promise<Map<string, ReadRow>> {
+  const { change, missing } = group[0]!
+  const keys = [...new Set(group.map((event) => event.change.key))]
+  const transactions = [...new Set(group.map((event) => event.change.source.transaction))]
+  const read = (some: readonly string[]) => source.hydrate(change.entity, some, missing, transactions)
+  try {
+    return new Map(await read(keys))
+  } catch (error) {
+    if (!isUnencodable(error)) throw error
+  }
+  const rows = new Map<string, ReadRow>()
+  for (const key of keys) {
+    try {
+      const row = (await read([key])).get(key)
+      if (row) rows.set(key, row)
+    } catch (error) {
+      if (!isUnencodable(error)) throw error
+      rows.set(key, error)
+    }
+  }
+  return rows
+}
+
+function isUnencodable(error: unknown): error is TributaryError {
+  return error instanceof TributaryError && error.code === 'value-unencodable'
+}
+
+function unencodable({ change, missing }: Incomplete, error: TributaryError): SourceEvent {
+  const { entity, key, version, source } = change
+  return { kind: 'unencodable', entity, key, version, source, field: missing.join(', '), reason: error.message }
 }
 
 function groupIncomplete(events: readonly SourceEvent[]): Map<string, Incomplete[]> {
