@@ -91,6 +91,7 @@ class Failure extends Error {
 function connectionCode(error: unknown): string {
   const cause: unknown = error instanceof Error ? (error.cause ?? error) : error
   if (!(cause instanceof Error)) return 'no reason given'
+  if (cause.name === 'TimeoutError') return 'no answer in time'
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name
 }
 

@@ -66,6 +66,8 @@ export class Ledger {
   readonly #options: LedgerOptions
   #runId: string | null = null
   #connection = 0
+  /** Why the connection failed last: a command then only says that there is none. */
+  #reason: Error | null = null
 
   constructor(options: LedgerOptions) {
     this.#options = options
@@ -86,12 +88,18 @@ export class Ledger {
       ['settle', undefined],
     ] as const)
       this.#redis.defineCommand(name, { lua: script(name), ...(numberOfKeys === undefined ? {} : { numberOfKeys }) })
-    this.#redis.on('ready', () => void this.#identify())
+    this.#redis.on('ready', () => {
+      this.#reason = null
+      void this.#identify()
+    })
     this.#redis.on('close', () => {
       this.#runId = null
     })
     // Each failed command says so itself; without a listener the library prints to stderr.
-    this.#redis.on('error', (error) => options.log('debug', 'redis', { error: error.message }))
+    this.#redis.on('error', (error) => {
+      this.#reason = error
+      options.log('debug', 'redis', { error: error.message })
+    })
   }
 
   /** Grows with each connection; a token is good for the connection it was claimed on. 0 before the first. */
@@ -105,7 +113,7 @@ export class Ledger {
 
   /**
    * Connects, and says when Redis is set up so that it may drop entries.
-   * @throws TributaryError `ledger-unreachable`
+   * @throws TributaryError `ledger-unreachable`, `ledger-unsuitable`
    */
   async connect(): Promise<void> {
     try {
@@ -114,9 +122,10 @@ export class Ledger {
       if (policy !== undefined && policy !== 'noeviction')
         this.#options.log(
           'warn',
-          `Redis may evict ledger entries: set maxmemory-policy to noeviction (it is ${policy})`,
+          `Redis may evict ledger entries, and changes are then sent again: set maxmemory-policy to noeviction (it is ${policy})`,
         )
       if (this.#runId === null) await this.#identify()
+      if (this.#runId === null) throw this.#reason ?? new Error('it did not say its run id')
     } catch (cause) {
       throw this.#unreachable(cause)
     }
@@ -187,7 +196,8 @@ export class Ledger {
       this.#runId = runId.slice(0, RUN_ID_CHARS)
       this.#connection++
     } catch (error) {
-      this.#options.log('warn', 'Redis did not say its run id; connecting again', { error: (error as Error).message })
+      this.#reason = error as Error
+      this.#options.log('debug', 'Redis did not say its run id; connecting again', { error: (error as Error).message })
       this.#redis.disconnect(true)
     }
   }
@@ -214,9 +224,16 @@ export class Ledger {
   #unreachable(cause: unknown): TributaryError {
     if (cause instanceof TributaryError) return cause
     const { host, port } = this.#redis.options
+    const reason = REFUSED.test((cause as Error).message) ? (cause as Error) : (this.#reason ?? (cause as Error))
+    if (REFUSED.test(reason.message))
+      return new TributaryError(
+        'ledger-unsuitable',
+        `Redis at ${host}:${port} refuses: ${reason.message}. Check the user and the password in redis.url, and their rights.`,
+        { cause },
+      )
     return new TributaryError(
       'ledger-unreachable',
-      `Redis at ${host}:${port} failed: ${(cause as Error).message}. Nothing is sent to the subscriber until it answers.`,
+      `Redis at ${host}:${port} does not answer (${reason.message.replace(/\.$/, '')}). Check redis.url and that Redis runs.`,
       { cause },
     )
   }
@@ -233,5 +250,8 @@ export class Ledger {
     return `${this.#prefix(scope)}:key:${key}`
   }
 }
+
+/** How Redis begins to say that a user, a password or a right is wrong. */
+const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/
 
 const RESULTS = { applied: 'a', newer: 'n', dead: 'r' } as const

@@ -14,8 +14,9 @@ export function statusCommand(): Command {
     .action(async (flags: { file: string; json?: boolean }) => {
       const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
       const status = await readStatus(environment)
-      const ok = [...status.sources, ...status.subscribers].every(({ error }) => error === null)
-      if (flags.json) console.log(JSON.stringify({ ok, ...status }))
+      const [error] = status.failures
+      const ok = error === undefined
+      if (flags.json) console.log(JSON.stringify({ ok, ...(error && { error }), ...status }))
       else for (const line of formatStatus(status, Date.now())) console.log(line)
       if (!ok) process.exitCode = 1
     })

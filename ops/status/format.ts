@@ -1,10 +1,8 @@
+import { WIDTH_MAX, wrap } from '../declaration/report/terminal-text.ts'
 import type { SourceRow, Status, SubscriberRow } from './status.ts'
 
 /** The status as a person reads it: two tables of at most 100 columns, then what could not be asked. */
 export function formatStatus(status: Status, nowMs: number): string[] {
-  const errors = new Set(
-    [...status.sources, ...status.subscribers].flatMap(({ error }) => (error === null ? [] : [error])),
-  )
   return [
     ...table(
       ['SOURCE', 'READER', 'SLOT', 'POSITION', 'LAG', 'LAG TIME'],
@@ -15,21 +13,26 @@ export function formatStatus(status: Status, nowMs: number): string[] {
       ['SUBSCRIBER', 'ENTITY', 'LAG RECORDS', 'LAG TIME', 'LAST APPLIED', 'DEAD LETTERS'],
       status.subscribers.map((row) => subscriberCells(row, nowMs)),
     ),
-    ...[...errors].flatMap((error) => ['', `! ${error}`]),
+    ...status.failures.flatMap(({ message }) => ['', ...failureLines(message)]),
   ]
 }
 
-function sourceCells({ source, active, slot, position, lagBytes, lagSeconds, error }: SourceRow): string[] {
-  if (error !== null) return [source, '?', '?', '?', '?', '?']
+function failureLines(message: string): string[] {
+  const lines = message.split('\n').flatMap((line) => wrap(line, WIDTH_MAX - 2))
+  return lines.map((line, index) => `${index === 0 ? '!' : ' '} ${line}`)
+}
+
+function sourceCells({ source, active, slot, position, lagBytes, lagSeconds }: SourceRow): string[] {
+  if (slot === null) return [source, '?', '?', '?', '?', '?']
   return [source, active ? 'reading' : 'none', slot, position ?? '-', bytes(lagBytes), seconds(lagSeconds)]
 }
 
 function subscriberCells(row: SubscriberRow, nowMs: number): string[] {
-  const { subscriber, entity, lagRecords, lagSeconds, lastAppliedAt, deadLetters, error } = row
-  if (error !== null) return [subscriber, entity, '?', '?', '?', '?']
-  const last =
+  const { subscriber, entity, lagRecords, lagSeconds, lastAppliedAt, ledgerAnswers, deadLetters } = row
+  const ago =
     lastAppliedAt === null ? 'never' : `${seconds(Math.round((nowMs - Date.parse(lastAppliedAt)) / 1000))} ago`
-  return [subscriber, entity, String(lagRecords), seconds(lagSeconds), last, String(deadLetters)]
+  const last = ledgerAnswers ? ago : '?'
+  return [subscriber, entity, String(lagRecords ?? '?'), seconds(lagSeconds), last, String(deadLetters ?? '?')]
 }
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const

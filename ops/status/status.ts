@@ -1,26 +1,34 @@
 import { openAdmin } from '../../connectors/kafka/admin.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
+import { type ErrorCode, TributaryError } from '../../schemas/errors.ts'
 import { deadLetterTopic, entityTopic } from '../../schemas/topics.ts'
 import type { DeclaredEntity, DeclaredSubscriber } from '../declaration/declaration.ts'
 import { openSource } from '../process/capture.ts'
-import { groupsOf, openLedger } from '../process/delivery.ts'
+import { groupsOf, openDestination, openLedger } from '../process/delivery.ts'
 import type { Environment } from '../process/environment.ts'
 
-/** What `tributary status` shows. A part that cannot be asked has an `error` instead. */
+/** What `tributary status` shows. */
 export interface Status {
   readonly sources: readonly SourceRow[]
   readonly subscribers: readonly SubscriberRow[]
+  /** What could not be asked, each once. */
+  readonly failures: readonly StatusFailure[]
 }
 
+export interface StatusFailure {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** What could not be asked is null. */
 export interface SourceRow {
   readonly source: string
-  readonly active: boolean
-  readonly slot: string
+  readonly active: boolean | null
+  readonly slot: string | null
   readonly position: string | null
   readonly lagBytes: number | null
   /** Seconds since the oldest change that is not acknowledged; 0 when there is none, null when it is not known. */
   readonly lagSeconds: number | null
-  readonly error: string | null
 }
 
 export interface SubscriberRow {
@@ -31,58 +39,92 @@ export interface SubscriberRow {
   readonly lagSeconds: number | null
   /** When something was last applied, ISO 8601; null when nothing was. */
   readonly lastAppliedAt: string | null
+  /** Whether `lastAppliedAt` is known. */
+  readonly ledgerAnswers: boolean
   readonly deadLetters: number | null
-  readonly error: string | null
 }
 
-/** Asks every source and every subscriber's group, ledger and dead letters. */
+/**
+ * Asks every source, every subscriber and its group, ledger and dead letters, and the registry, all at once. What does not answer
+ * leaves gaps and is named; nothing is thrown for it.
+ * @throws what is a defect
+ */
 export async function readStatus(environment: Environment): Promise<Status> {
   const { declaration } = environment
-  const sources = await Promise.all([...declaration.sources.keys()].map((name) => sourceRow(environment, name)))
-  const subscribers = await Promise.all(
-    [...declaration.subscribers.values()].map((subscriber) => subscriberRows(environment, subscriber)),
-  )
-  return { sources, subscribers: subscribers.flat() }
+  const failures = new Map<string, StatusFailure>()
+  /** The answer, or undefined and a note of why there is none. */
+  const ask: Ask = async (question) => {
+    try {
+      return await question
+    } catch (error) {
+      if (!(error instanceof TributaryError)) throw error
+      failures.set(error.message, { code: error.code, message: error.message })
+      return undefined
+    }
+  }
+  const subscribed = [...declaration.subscribers.values()]
+  const [sources, subscribers] = await Promise.all([
+    Promise.all([...declaration.sources.keys()].map((name) => sourceRow(environment, name, ask))),
+    Promise.all(subscribed.map((subscriber) => subscriberRows(environment, subscriber, ask))),
+    ...subscribed.map((subscriber) => ask(checkDestination(subscriber))),
+    ask(environment.registry.ping()),
+  ])
+  return { sources, subscribers: subscribers.flat(), failures: [...failures.values()] }
 }
 
-async function sourceRow(environment: Environment, name: string): Promise<SourceRow> {
+type Ask = <T>(question: Promise<T>) => Promise<T | undefined>
+
+async function checkDestination(subscriber: DeclaredSubscriber): Promise<void> {
+  const destination = openDestination(subscriber)
+  try {
+    await destination.check()
+  } finally {
+    await destination.close()
+  }
+}
+
+const UNKNOWN_SOURCE = { active: null, slot: null, position: null, lagBytes: null, lagSeconds: null }
+
+async function sourceRow(environment: Environment, name: string, ask: Ask): Promise<SourceRow> {
   const source = openSource(environment, environment.declaration.sources.get(name)!)
   try {
-    const { active, slot, position, lagBytes, lagSeconds } = await source.status()
-    return { source: name, active, slot, position, lagBytes, lagSeconds, error: null }
-  } catch (error) {
-    const nothing = { active: false, slot: 'unknown', position: null, lagBytes: null, lagSeconds: null }
-    return { source: name, ...nothing, error: (error as Error).message }
+    const status = await ask(source.status())
+    return status === undefined ? { source: name, ...UNKNOWN_SOURCE } : { source: name, ...status }
   } finally {
     await source.close()
   }
 }
 
-async function subscriberRows(environment: Environment, subscriber: DeclaredSubscriber): Promise<SubscriberRow[]> {
+async function subscriberRows(
+  environment: Environment,
+  subscriber: DeclaredSubscriber,
+  ask: Ask,
+): Promise<SubscriberRow[]> {
   const entities = subscriber.mappings.map(({ entity }) => entity as DeclaredEntity)
-  try {
-    const lags = await lagByTopic(environment, subscriber)
-    const dead = await deadLettersByEntity(environment, subscriber.name)
-    const applied = await lastApplied(environment, subscriber.name, entities)
-    return entities.map(({ name }) => {
-      const lagRecords = lags.get(entityTopic(environment.declaration.name, name)) ?? 0
-      const last = applied.get(name)
-      return {
-        subscriber: subscriber.name,
-        entity: name,
-        lagRecords,
-        lagSeconds:
-          lagRecords === 0 ? 0 : last ? Math.max(0, Math.round(Date.now() / 1000 - last.committedAtSeconds)) : null,
-        lastAppliedAt: last ? new Date(last.settledAtMs).toISOString() : null,
-        deadLetters: dead.get(name) ?? 0,
-        error: null,
-      }
-    })
-  } catch (error) {
-    const nothing = { lagRecords: null, lagSeconds: null, lastAppliedAt: null, deadLetters: null }
-    const failure = (error as Error).message
-    return entities.map(({ name }) => ({ subscriber: subscriber.name, entity: name, ...nothing, error: failure }))
-  }
+  const [lags, dead, applied] = await Promise.all([
+    ask(lagByTopic(environment, subscriber)),
+    ask(deadLettersByEntity(environment, subscriber.name)),
+    ask(lastApplied(environment, subscriber.name, entities)),
+  ])
+  return entities.map(({ name }) => {
+    const lagRecords = lags === undefined ? null : (lags.get(entityTopic(environment.declaration.name, name)) ?? 0)
+    const last = applied?.get(name)
+    return {
+      subscriber: subscriber.name,
+      entity: name,
+      lagRecords,
+      lagSeconds: lagSeconds(lagRecords, last?.committedAtSeconds),
+      lastAppliedAt: last ? new Date(last.settledAtMs).toISOString() : null,
+      ledgerAnswers: applied !== undefined,
+      deadLetters: dead === undefined ? null : (dead.get(name) ?? 0),
+    }
+  })
+}
+
+function lagSeconds(lagRecords: number | null, committedAtSeconds: number | undefined): number | null {
+  if (lagRecords === 0) return 0
+  if (lagRecords === null || committedAtSeconds === undefined) return null
+  return Math.max(0, Math.round(Date.now() / 1000 - committedAtSeconds))
 }
 
 async function lagByTopic(
