@@ -96,6 +96,9 @@ async function applyItems(context: DeliveryContext, route: Route, items: readonl
   const patches = sent.map((item) => item.plan!.patch!)
   const outcomes = await apply(context.destination, route.mapping, patches, context.signal)
   const answeredAtMs = Date.now()
+  const trouble = outcomes.find((outcome) => 'error' in outcome)
+  if (trouble && 'error' in trouble)
+    context.log('warn', `delivery to ${context.subscriber} waits`, { entity, reason: trouble.error.message })
   for (const [index, item] of sent.entries()) {
     const outcome = outcomes[index]!
     item.outcome = outcome
