@@ -1,0 +1,105 @@
+import { Redis } from 'ioredis'
+import { connectKafka } from '../../../connectors/kafka/client.ts'
+import { createFlow, eventually, type Flow, required } from '../../support/flow.ts'
+import { COLUMNS, ENTITY, SOURCE_SQL } from './workload.ts'
+
+export const SOURCE = 'erp'
+export const SUBSCRIBER = 'warehouse'
+const PARTITIONS = 6
+
+/** A pipeline of its own for one benchmark: databases, topics, slot and ledger keys under one prefix. */
+export interface BenchPipeline {
+  readonly flow: Flow
+  readonly slot: string
+  readonly publication: string
+  /** Copies where a slot stands to another name, so that the same log can be read again. */
+  copySlot(from: string, to: string): Promise<void>
+  dropSlot(slot: string): Promise<void>
+  /** Waits until something is so, within a deadline. */
+  until(condition: () => Promise<boolean>, what: string): Promise<void>
+  /** Removes everything that was made. */
+  close(): Promise<void>
+}
+
+const declare = (prefix: string) => `
+name: ${prefix}
+kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
+registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
+redis: { url: "\${TRIBUTARY_REDIS_URL}" }
+ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+sources:
+  ${SOURCE}: { type: postgres, url: "\${ERP_URL}" }
+entities:
+  ${ENTITY}:
+    source: ${SOURCE}
+    table: customers
+    key: customer_id
+    owner: bench
+    freshness: 1m
+    partitions: ${PARTITIONS}
+    fields:
+${Object.entries(COLUMNS)
+  .map(([name, type]) => `      ${name}: ${type}\n`)
+  .join('')}
+subscribers:
+  ${SUBSCRIBER}:
+    type: warehouse
+    url: "\${WAREHOUSE_URL}"
+    entities: { ${ENTITY}: { table: customers } }
+`
+
+export async function createBenchPipeline(): Promise<BenchPipeline> {
+  const flow = await createFlow(declare, SOURCE_SQL)
+  await flow.provision()
+  const { slot, publication } = flow.declaration().sources.get(SOURCE)!
+  const dropSlot = async (name: string) => {
+    // The server process of a reader that has just ended needs a moment to notice.
+    await eventually(async () => {
+      await flow.source`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ${name}`
+      return true
+    }, `slot ${name} is dropped`)
+  }
+  return {
+    flow,
+    slot,
+    publication,
+    dropSlot,
+    until: eventually,
+    async copySlot(from, to) {
+      await eventually(async () => {
+        await flow.source`SELECT FROM pg_copy_logical_replication_slot(${from}, ${to})`
+        return true
+      }, `slot ${from} is copied`)
+    },
+    async close() {
+      await flow.close()
+      await deleteGroups(flow.prefix)
+      await deleteLedger(flow.prefix)
+    },
+  }
+}
+
+async function deleteGroups(prefix: string): Promise<void> {
+  const brokers = required('TRIBUTARY_KAFKA_BROKERS').split(',')
+  const admin = connectKafka({ brokers, clientId: 'tributary-bench', log: () => {} }).admin()
+  await admin.connect()
+  try {
+    const { groups } = await admin.listGroups()
+    const ours = groups.flatMap(({ groupId }) => (groupId.startsWith(`${prefix}.`) ? [groupId] : []))
+    if (ours.length > 0) await admin.deleteGroups(ours)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+const SCAN_COUNT = 1_000
+
+async function deleteLedger(prefix: string): Promise<void> {
+  const redis = new Redis(required('TRIBUTARY_REDIS_URL'))
+  try {
+    for await (const keys of redis.scanStream({ match: `tributary:${prefix}:*`, count: SCAN_COUNT }))
+      if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]))
+  } finally {
+    redis.disconnect()
+  }
+}

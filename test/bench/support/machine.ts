@@ -1,0 +1,23 @@
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+
+/** Where figures were measured, without which they mean nothing. */
+export interface Machine {
+  readonly cores: number
+  readonly processor: string
+  readonly memoryGb: number
+  readonly node: string
+  readonly platform: string
+  /** How busy the machine was before: figures of a busy machine are only good for their ratios. */
+  readonly loadBefore: number
+}
+
+export function describeMachine(): Machine {
+  return {
+    cores: availableParallelism(),
+    processor: cpus()[0]?.model ?? 'unknown',
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    loadBefore: Number(loadavg()[0]!.toFixed(2)),
+  }
+}

@@ -1,0 +1,58 @@
+import type { BenchPipeline } from './bench-pipeline.ts'
+import { SOURCE, SUBSCRIBER } from './bench-pipeline.ts'
+import { type Child, startBareReader, startPipeline } from './child.ts'
+import type { BareReport, PipelineReport } from './messages.ts'
+import type { Progress } from './progress.ts'
+
+/** What one run of a benchmark works with. */
+export interface BenchRun {
+  readonly pipeline: BenchPipeline
+  readonly progress: Progress
+  readonly profileFolder: string | undefined
+}
+
+export function startCapture({ pipeline, profileFolder }: BenchRun, profiled: boolean): Child<PipelineReport> {
+  const order = { file: pipeline.flow.file, sources: [SOURCE], subscribers: [], samples: false }
+  return startPipeline(order, { env: pipeline.flow.env, profileFolder: profiled ? profileFolder : undefined })
+}
+
+export function startDelivery({ pipeline, profileFolder }: BenchRun, samples: boolean): Child<PipelineReport> {
+  const order = { file: pipeline.flow.file, sources: [], subscribers: [SUBSCRIBER], samples }
+  return startPipeline(order, { env: pipeline.flow.env, profileFolder })
+}
+
+/** What one drain of a backlog measured. */
+export interface Drain {
+  readonly recordsPerSecond: number
+  readonly cpuSeconds: number
+  readonly maxRssMb: number
+}
+
+/** Reads `rows` rows from where a slot stands, without moving it, and throws them away. */
+export async function drainBare(run: BenchRun, slot: string, rows: number): Promise<Drain> {
+  const { flow, publication } = run.pipeline
+  const order = { url: flow.sourceUrl, slot, publication, rows }
+  const child = startBareReader(order, { env: flow.env, profileFolder: undefined })
+  const done = await child.until(
+    (report: BareReport) => report.rows >= rows,
+    (report) => run.progress.update(report.rows, rows),
+  )
+  await child.stop()
+  return drainOf(done, done.rows, done.lastReadAtMs! - done.firstReadAtMs!)
+}
+
+export function drainOf(report: BareReport | PipelineReport, records: number, ms: number): Drain {
+  return {
+    recordsPerSecond: records / (ms / 1000),
+    cpuSeconds: report.cpuSeconds,
+    maxRssMb: report.maxRssBytes / 2 ** 20,
+  }
+}
+
+/** Waits until the stored state says that the snapshot is whole, which capture publishes after its rows. */
+export async function captureSnapshot(run: BenchRun, capture: Child<PipelineReport>, rows: number): Promise<void> {
+  await capture.until(
+    (report) => report.capture.records >= rows,
+    (report) => run.progress.update(report.capture.records, rows),
+  )
+}
