@@ -1,0 +1,140 @@
+import { copyFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { expect, onTestFinished, test } from 'vitest'
+import { addressEnvironment } from '../../ops/stack/addresses.ts'
+import { type RunningStack, stackStatus } from '../../ops/stack/stack.ts'
+import { createFlow, eventually, type Flow } from '../support/flow.ts'
+import { startOwnStack } from '../support/own-stack.ts'
+import { untilQuiet } from '../support/quiet.ts'
+import { differences } from '../support/rows.ts'
+import { outdatedRows, readHistory } from '../support/topic-history.ts'
+import { type Fleet, startFleet } from './workload/fleet.ts'
+import { chosenSeed } from './workload/random.ts'
+import { type Sessions, startSessions } from './workload/sessions.ts'
+import { declare, SOURCE_SQL, TABLES } from './workload/tables.ts'
+
+const SEED = chosenSeed()
+const COMMANDS = { capture: ['capture', 'erp'], delivery: ['deliver', 'warehouse'], other: ['deliver', 'warehouse'] }
+const DOWN_MS = 15_000
+/** Longer than a command may take (consumers/ledger/ledger.ts), so that commands that were given up land afterwards. */
+const FROZEN_MS = 8_000
+
+interface Scene {
+  readonly flow: Flow
+  readonly fleet: Fleet
+  readonly sessions: Sessions
+  readonly stack: RunningStack
+  readonly redis: Redis
+}
+
+/** A pipeline at work, with a Redis of its own. */
+async function startScene(): Promise<Scene> {
+  const stack = await startOwnStack({ services: ['redis'] })
+  const address = addressEnvironment(stack.addresses)
+  const redis = new Redis(stack.addresses.redisUrl, { retryStrategy: () => 100, maxRetriesPerRequest: null })
+  // A server that goes away is what these tests are about.
+  redis.on('error', () => {})
+  const flow = await createFlow(declare, SOURCE_SQL, address)
+  onTestFinished(async () => {
+    redis.disconnect()
+    await flow.close()
+  }, 120_000)
+  await flow.provision()
+  const fleet = startFleet(flow, COMMANDS)
+  const sessions = startSessions(flow, SEED, 2)
+  await eventually(async () => (await redis.dbsize()) > 30, 'the ledger fills')
+  return { flow, fleet, sessions, stack, redis }
+}
+
+/** Waits until so many more transactions have been made, whatever becomes of them. */
+async function untilMoreIsDone(sessions: Sessions, transactions: number): Promise<void> {
+  const target = sessions.done().ended + transactions
+  await eventually(() => sessions.done().ended >= target, `${transactions} transactions are done`)
+}
+
+async function expectEquality({ flow, fleet, sessions }: Scene): Promise<void> {
+  await untilMoreIsDone(sessions, 50)
+  await sessions.stop()
+  const story = () => `SEED=${SEED}\n${fleet.log()}`
+  await untilQuiet(flow).catch((error) => {
+    throw new Error(story(), { cause: error })
+  })
+  expect(await differences(flow, TABLES), story()).toEqual([])
+  for (const { entity, warehouse } of TABLES)
+    expect(await outdatedRows(flow, entity, warehouse, await readHistory(flow, entity)), story()).toEqual([])
+  expect(await fleet.stop()).toEqual([0, 0, 0])
+}
+
+async function runId(redis: Redis): Promise<string> {
+  return /^run_id:(\w+)/m.exec(await redis.info('server'))![1]!
+}
+
+const timeout = 300_000
+
+test(`a ledger that is set back to an earlier copy costs repeats, and skips nothing (SEED=${SEED})`, {
+  timeout,
+}, async () => {
+  const scene = await startScene()
+  const { redis, stack, sessions } = scene
+  const before = await runId(redis)
+  const log = join(stack.dataDir, 'redis', 'appendonly.aof')
+  await copyFile(log, `${log}.copy`)
+  const copied = (await stat(`${log}.copy`)).size
+  await untilMoreIsDone(sessions, 150)
+  expect((await stat(log)).size, 'the ledger went on after the copy').toBeGreaterThan(copied)
+  await stack.kill('redis')
+  await copyFile(`${log}.copy`, log)
+  await stack.restart('redis')
+  expect(await runId(redis)).not.toBe(before)
+  await expectEquality(scene)
+})
+
+test(`a ledger that is flushed costs repeats, and skips nothing (SEED=${SEED})`, { timeout }, async () => {
+  const scene = await startScene()
+  for (let times = 0; times < 5; times++) {
+    await untilMoreIsDone(scene.sessions, 40)
+    await scene.redis.flushall()
+  }
+  await expectEquality(scene)
+})
+
+test(`while the ledger is down nothing is sent, and nothing is lost (SEED=${SEED})`, { timeout }, async () => {
+  const scene = await startScene()
+  const { flow, stack, sessions } = scene
+  await stack.kill('redis')
+  const downSince = performance.now()
+  const applied = () => flow.warehouse`SELECT count(*), max(tributary_version) FROM accounts`
+  // What was on its way to the warehouse when Redis went may still arrive.
+  let rows = await applied()
+  await eventually(async () => {
+    const former = JSON.stringify(rows)
+    rows = await applied()
+    return former === JSON.stringify(rows) && performance.now() - downSince > DOWN_MS / 3
+  }, 'nothing more arrives')
+  await untilMoreIsDone(sessions, 50)
+  await eventually(() => performance.now() - downSince > DOWN_MS, 'Redis was down for long enough')
+  expect(await applied()).toEqual(rows)
+  await stack.restart('redis')
+  await expectEquality(scene)
+})
+
+test(`a ledger that is frozen, and carries out late what was given up, loses nothing (SEED=${SEED})`, {
+  timeout,
+}, async () => {
+  const scene = await startScene()
+  const { stack, sessions } = scene
+  const { services } = await stackStatus({ dataDir: stack.dataDir, env: {} })
+  const { pid } = services.find(({ name }) => name === 'redis')!
+  for (let times = 0; times < 2; times++) {
+    const frozenSince = performance.now()
+    process.kill(pid!, 'SIGSTOP')
+    try {
+      await eventually(() => performance.now() - frozenSince > FROZEN_MS, 'Redis was frozen for long enough')
+    } finally {
+      process.kill(pid!, 'SIGCONT')
+    }
+    await untilMoreIsDone(sessions, 30)
+  }
+  await expectEquality(scene)
+})
