@@ -1,5 +1,6 @@
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
+import { brokersOf } from './client.ts'
 import type { TopicPartition } from './consumer.ts'
 
 /** What a topic is, or should be. `configs` holds only what matters to us. */
@@ -93,6 +94,21 @@ export function unreachable(brokers: readonly string[], cause: unknown): Tributa
     `No Kafka broker answers at ${brokers.join(', ')}: ${reason}. Check kafka.brokers and that the brokers run.`,
     { cause },
   )
+}
+
+/**
+ * Checks that topics exist, before anything rests on them.
+ * @throws TributaryError `topic-missing` naming those that do not, `kafka-unreachable`
+ */
+export async function requireTopics(kafka: Kafka, topics: readonly string[]): Promise<void> {
+  const admin = await openAdmin(kafka, brokersOf(kafka))
+  try {
+    const present = await admin.describeTopics(topics, [])
+    const missing = topics.filter((topic) => !present.has(topic))
+    if (missing.length > 0) throw topicsMissing(missing)
+  } finally {
+    await admin.close()
+  }
 }
 
 export function topicsMissing(topics: readonly string[], cause?: unknown): TributaryError {

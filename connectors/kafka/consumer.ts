@@ -1,6 +1,6 @@
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
-import { openAdmin, topicsMissing, unreachable } from './admin.ts'
+import { openAdmin, requireTopics, topicsMissing, unreachable } from './admin.ts'
 import { brokersOf } from './client.ts'
 import { isPlaceholder } from './compacted-away.ts'
 
@@ -80,7 +80,8 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
 
   return {
     async start() {
-      await checkTopics(kafka, options)
+      // Before the group is joined: brokers that do not answer are told within seconds, and a topic that is missing by its name.
+      await requireTopics(kafka, options.topics)
       try {
         await consumer.connect()
         await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
@@ -139,18 +140,6 @@ function watchContinuity(kafka: Kafka, options: GroupOptions) {
         )
       next.set(place, BigInt(batch.lastOffset()) + 1n)
     },
-  }
-}
-
-/** Before the group is joined: brokers that do not answer are told within seconds, and a topic that is missing by its name. */
-async function checkTopics(kafka: Kafka, { topics }: GroupOptions): Promise<void> {
-  const admin = await openAdmin(kafka, brokersOf(kafka))
-  try {
-    const present = await admin.describeTopics(topics, [])
-    const missing = topics.filter((topic) => !present.has(topic))
-    if (missing.length > 0) throw topicsMissing(missing)
-  } finally {
-    await admin.close()
   }
 }
 

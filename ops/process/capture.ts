@@ -1,3 +1,4 @@
+import { requireTopics } from '../../connectors/kafka/admin.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { createPostgresSource } from '../../connectors/postgres/source.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
@@ -8,7 +9,7 @@ import { deltaSchema, valueSubject } from '../../schemas/avro.ts'
 import { createDeltaEncoder } from '../../schemas/codec.ts'
 import type { Delta } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
-import { entityTopic } from '../../schemas/topics.ts'
+import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../../schemas/topics.ts'
 import type { Declaration, DeclaredEntity, DeclaredSource } from '../declaration/declaration.ts'
 import type { Environment } from './environment.ts'
 
@@ -37,7 +38,10 @@ export async function runCapture(
       openSource: () => openSource(environment, source, parts.onSnapshotProgress),
       openProducer: () => createProducer(kafka),
       loadState: () => loadState(kafka, declaration.kafka.brokers, declaration.name, sourceName),
-      loadEncoders: () => loadEncoders(environment, entitiesOf(declaration, sourceName)),
+      async loadEncoders() {
+        await requireTopics(kafka, topicsOf(declaration, sourceName))
+        return await loadEncoders(environment, entitiesOf(declaration, sourceName))
+      },
       observer: parts.observer,
       log,
       onReady: parts.onReady,
@@ -59,6 +63,13 @@ export function findSource(declaration: Declaration, name: string): DeclaredSour
 
 export function entitiesOf(declaration: Declaration, source: string): readonly DeclaredEntity[] {
   return [...declaration.entities.values()].filter((entity) => entity.source === source)
+}
+
+/** Every topic that a source's capture writes to. */
+function topicsOf(declaration: Declaration, source: string): readonly string[] {
+  const { name } = declaration
+  const entities = entitiesOf(declaration, source).map((entity) => entityTopic(name, entity.name))
+  return [...entities, captureDeadLetterTopic(name, source), positionsTopic(name)]
 }
 
 export function openSource(
