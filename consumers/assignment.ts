@@ -27,11 +27,12 @@ export class Assignment {
   }
 
   /**
-   * The owner's token for this assignment and this connection to the ledger, claimed when there is none; '' once the assignment is over.
-   * @param freshHeartbeat resolves when the group's coordinator confirms this member anew: an owner that was refused may have been
-   * replaced, and takes the scope again only when it surely was not
+   * The owner's token for this assignment and this connection to the ledger, claimed when there is none; '' once the assignment is over
+   * or the process stops.
+   * @param freshHeartbeat waits until the group's coordinator confirms this member anew; false when it did not: an owner that was
+   * refused may have been replaced, and takes the scope again only when it surely was not
    */
-  async token(ledger: Ledger, freshHeartbeat: () => Promise<void>): Promise<string> {
+  async token(ledger: Ledger, freshHeartbeat: () => Promise<boolean>): Promise<string> {
     if (this.#token !== null && this.#connection === ledger.connection && !this.#refused) return this.#token
     this.#claiming ??= this.#claim(ledger, freshHeartbeat).finally(() => {
       this.#claiming = null
@@ -44,8 +45,8 @@ export class Assignment {
     if (token === this.#token) this.#refused = true
   }
 
-  async #claim(ledger: Ledger, freshHeartbeat: () => Promise<void>): Promise<string> {
-    if (this.#token !== null) await freshHeartbeat()
+  async #claim(ledger: Ledger, freshHeartbeat: () => Promise<boolean>): Promise<string> {
+    if (this.#token !== null && !(await freshHeartbeat())) return ''
     if (!this.active) return ''
     const connection = ledger.connection
     const token = randomBytes(8).toString('hex')

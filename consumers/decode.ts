@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingRecord } from '../connectors/kafka/consumer.ts'
 import { valueSubject } from '../schemas/avro.ts'
 import { type DeltaDecoder, peekVersion } from '../schemas/codec.ts'
@@ -11,6 +12,8 @@ import type { Waiting } from './lanes.ts'
 /** What a lane needs to know of a record, without reading its body: most bodies of a backlog are coalesced away. */
 export function readHead(record: IncomingRecord): { key: string; version: Version } | null {
   if (record.key === null || record.key.length === 0 || record.key.length > KEY_BYTES_MAX) return null
+  // Bytes that are no text would all become the same replacement characters: two keys in one lane and one ledger entry.
+  if (!isUtf8(record.key)) return null
   const version = record.value === null ? versionOfDelete(record) : peekVersion(record.value)
   return version === undefined ? null : { key: record.key.toString('utf8'), version }
 }

@@ -25,7 +25,7 @@ async function gateGroup(
   const { ledger, membership, observer } = context
   const { assignment } = items[0]!
   const token = await assignment.token(ledger, () => membership.next())
-  if (!assignment.active) return
+  if (token === '' || !assignment.active) return
   const requests = items.map(({ record, uncertain }) => ({
     key: record.key,
     version: packVersion(record.version),

@@ -6,7 +6,7 @@ export class Membership {
   readonly #sessionTimeoutMs: number
   readonly #now: () => number
   #confirmedAt = Number.NEGATIVE_INFINITY
-  #waiting: (() => void)[] = []
+  #waiting: ((confirmed: boolean) => void)[] = []
 
   constructor(sessionTimeoutMs: number, now: () => number = () => performance.now()) {
     this.#sessionTimeoutMs = sessionTimeoutMs
@@ -16,14 +16,12 @@ export class Membership {
   /** The coordinator has confirmed this member just now. */
   confirmed(): void {
     this.#confirmedAt = this.#now()
-    this.wake()
+    this.#wake(true)
   }
 
   /** Lets whoever waits look again, because partitions were taken away or the process stops. */
   wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const wake of waiting) wake()
+    this.#wake(false)
   }
 
   get inTouch(): boolean {
@@ -35,8 +33,14 @@ export class Membership {
     return this.#now() - this.#confirmedAt
   }
 
-  /** Waits for the next confirmation, or for {@link wake}. */
-  next(): Promise<void> {
+  /** Waits for the next confirmation, or for {@link wake}; tells whether it was a confirmation. */
+  next(): Promise<boolean> {
     return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  #wake(confirmed: boolean): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake(confirmed)
   }
 }

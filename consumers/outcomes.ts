@@ -39,6 +39,8 @@ const PROMPT: Partial<Record<Next, true>> = { 'again-full': true, settle: true }
 const PROMPT_ROUNDS_MAX = 3
 export const PAUSE_MS_MIN = 100
 export const PAUSE_MS_MAX = 10_000
+/** A destination that asks for more is asked again after this; a timer cannot wait for more than 24 days. */
+export const THROTTLE_MS_MAX = 3_600_000
 
 /**
  * How long to wait before a record is tried again.
@@ -49,7 +51,8 @@ export function pauseMs(outcomes: readonly Outcome[], round: number, jitter: num
   const backoff = Math.min(PAUSE_MS_MIN * 2 ** Math.min(round - 1, 10), PAUSE_MS_MAX) * (0.5 + jitter / 2)
   let pause = 0
   for (const outcome of outcomes) {
-    if (outcome.kind === 'throttled') pause = Math.max(pause, outcome.afterMs)
+    // At least the backoff, so that a destination that says «after 0 ms» is not hammered.
+    if (outcome.kind === 'throttled') pause = Math.max(pause, backoff, Math.min(outcome.afterMs, THROTTLE_MS_MAX))
     else if (PROMPT[NEXT[outcome.kind]] === undefined || round > PROMPT_ROUNDS_MAX) pause = Math.max(pause, backoff)
   }
   return pause

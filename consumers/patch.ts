@@ -32,7 +32,8 @@ export function planPatch(
 
   const full = mustBeFull || entry.state !== 'live' || entry.uncertain
   const fields: Record<string, Value> = {}
-  const fingerprints = new Map(entry.state === 'live' ? entry.fingerprints : [])
+  // Where the ledger does not know what the destination holds, it knows nothing of the fields that this record lacks either.
+  const fingerprints = new Map(full ? [] : entry.fingerprints)
   let patched = 0
   for (const { to, from } of mapping.fields) {
     const value = change.after[from]

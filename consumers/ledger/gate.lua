@@ -6,20 +6,24 @@
 -- ARGV[3]    late request time of the destination, ms
 -- ARGV[2i+2] version of the i-th key, 20 bytes
 -- ARGV[2i+3] 'u' when the asker knows the key to be uncertain, else 'c'
--- Returns    {'fenced'} when the scope has another owner, or none; else {'ok', answer 1, answer 2, …}, each
+-- Returns    {'fenced'} when the scope has another owner, or none, or was claimed in a former life of Redis;
+--            else {'ok', answer 1, answer 2, …}, each
 --            's' stale: an equal or newer version is applied
 --            'g' go: then state ('n' none, 'l' live, 'd' deleted), 'u' or 'c', ms that a lost request can still take (14 digits),
 --                dead letter ('0' or '1'), fingerprints
 -- Atomic: reading an entry and marking it, so that two owners never both think they are alone with a key.
 --
 -- An entry: version (40) state (1) run id (8) token in flight (16, '-' for none) uncertain until, ms (14 digits, 0 for certain)
---           dead letter (1) fingerprints (the rest)
+--           dead letter (1) newest version that was let through (40, only while in flight or uncertain) fingerprints (the rest)
+-- The newest version let through tells which full patch ends the uncertainty where the destination compares: an older one leaves the way
+-- open for a lost request of a newer version. Where it is not known, because entries were lost, it is all ones: only time ends it.
 local NONE = '----------------'
 local CERTAIN = '00000000000000'
 local NEVER = string.rep('0', 40)
+local UNKNOWN = string.rep('f', 40)
 
 local owner = redis.call('GET', KEYS[1])
-if not owner or string.sub(owner, 1, 16) ~= ARGV[1] then return {'fenced'} end
+if not owner or string.sub(owner, 1, 16) ~= ARGV[1] or string.sub(owner, 31, 38) ~= ARGV[2] then return {'fenced'} end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -39,27 +43,38 @@ local answers = {'ok'}
 for i = 1, #KEYS - 1 do
   local wanted, asked = ARGV[2 * i + 2], ARGV[2 * i + 3]
   local entry = redis.call('GET', KEYS[i + 1])
-  local version, state, wrote, holder, till, dead, prints
+  local version, state, wrote, holder, till, dead, newest, prints
   local uncertain = asked == 'u'
   if entry then
     version, state, wrote = string.sub(entry, 1, 40), string.sub(entry, 41, 41), string.sub(entry, 42, 49)
     holder, till, dead = string.sub(entry, 50, 65), string.sub(entry, 66, 79), string.sub(entry, 80, 80)
-    prints = string.sub(entry, 81)
-    if wrote ~= run or (holder ~= NONE and holder ~= token) then uncertain = true end
+    if holder == NONE and till == CERTAIN then
+      newest, prints = version, string.sub(entry, 81)
+    else
+      newest, prints = string.sub(entry, 81, 120), string.sub(entry, 121)
+    end
+    if wrote ~= run then
+      uncertain, newest = true, UNKNOWN
+    elseif holder ~= NONE and holder ~= token then
+      uncertain = true
+    end
   else
-    version, state, wrote, holder, till, dead, prints = NEVER, 'n', run, NONE, CERTAIN, '0', ''
-    if now < born + late then uncertain = true end
+    version, state, wrote, holder, till, dead, newest, prints = NEVER, 'n', run, NONE, CERTAIN, '0', NEVER, ''
+    if now < born + late then
+      uncertain, newest = true, UNKNOWN
+    end
   end
   if uncertain then till = string.format('%014.0f', now + late) end
 
   local order = compare(wanted, version)
   if order < 0 or (order == 0 and till == CERTAIN) then
     if uncertain then
-      redis.call('SET', KEYS[i + 1], version .. state .. run .. NONE .. till .. dead .. prints, 'KEEPTTL')
+      redis.call('SET', KEYS[i + 1], version .. state .. run .. NONE .. till .. dead .. newest .. prints, 'KEEPTTL')
     end
     answers[i + 1] = 's'
   else
-    redis.call('SET', KEYS[i + 1], version .. state .. run .. token .. till .. dead .. prints, 'KEEPTTL')
+    if till == CERTAIN or compare(wanted, newest) > 0 then newest = wanted end
+    redis.call('SET', KEYS[i + 1], version .. state .. run .. token .. till .. dead .. newest .. prints, 'KEEPTTL')
     local left = till == CERTAIN and 0 or math.max(0, tonumber(till) - now)
     answers[i + 1] = 'g' .. state .. (till == CERTAIN and 'c' or 'u') .. string.format('%014.0f', left) .. dead .. prints
   end

@@ -133,7 +133,7 @@ export class Ledger {
 
   /** Makes `token` the owner of a scope; every other one is refused from then on. */
   async claim(scope: Scope, token: string): Promise<void> {
-    await this.#call('claim', this.#ownerKey(scope), token)
+    await this.#call('claim', this.#ownerKey(scope), token, this.#run())
   }
 
   /**

@@ -41,26 +41,30 @@ for i = 1, #KEYS - 2 do
   local key = KEYS[i + 2]
   local entry = redis.call('GET', key) or (NEVER .. 'n' .. '--------' .. NONE .. CERTAIN .. '0')
   local version, state, wrote = string.sub(entry, 1, 40), string.sub(entry, 41, 41), string.sub(entry, 42, 49)
-  local till, dead, kept = string.sub(entry, 66, 79), string.sub(entry, 80, 80), string.sub(entry, 81)
+  local holder, till, dead = string.sub(entry, 50, 65), string.sub(entry, 66, 79), string.sub(entry, 80, 80)
+  local newest, kept = version, string.sub(entry, 81)
+  if holder ~= NONE or till ~= CERTAIN then newest, kept = string.sub(entry, 81, 120), string.sub(entry, 121) end
 
-  if result == 'a' then
-    if compare(version, done) > 0 then
-      redis.call('SET', key, version .. state .. wrote .. NONE .. till .. dead .. kept, 'KEEPTTL')
-      answers[i + 1] = 'settled'
-    elseif not full and (wrote ~= run or state == 'n') then
+  if result == 'a' and compare(version, done) <= 0 then
+    if not full and (wrote ~= run or state == 'n') then
       answers[i + 1] = 'again'
     else
-      if full and (compares or tonumber(till) <= now) then till = CERTAIN end
-      local value = done .. becomes .. run .. NONE .. till .. '0' .. prints
+      -- A lost request of a newer version would still be let in by a destination that compares.
+      if full and (tonumber(till) <= now or (compares and compare(done, newest) >= 0)) then till = CERTAIN end
+      local value = done .. becomes .. run .. NONE .. till .. '0' .. (till == CERTAIN and '' or newest) .. prints
       if becomes == 'd' then redis.call('SET', key, value, 'PX', keep) else redis.call('SET', key, value) end
       answers[i + 1] = 'settled'
     end
-  elseif result == 'n' then
-    if till == CERTAIN then till = string.format('%014.0f', now) end
-    redis.call('SET', key, version .. state .. run .. NONE .. till .. dead .. kept, 'KEEPTTL')
-    answers[i + 1] = 'settled'
   else
-    redis.call('SET', key, version .. state .. (wrote == '--------' and run or wrote) .. NONE .. till .. '1' .. kept, 'KEEPTTL')
+    if result == 'n' then
+      wrote = run
+      if till == CERTAIN then till = string.format('%014.0f', now) end
+    elseif result == 'r' then
+      -- An entry that was lost meanwhile stays of no run, so that the next gate takes the key as uncertain.
+      dead = '1'
+    end
+    local value = version .. state .. wrote .. NONE .. till .. dead .. (till == CERTAIN and '' or newest) .. kept
+    redis.call('SET', key, value, 'KEEPTTL')
     answers[i + 1] = 'settled'
   end
 end

@@ -1,0 +1,227 @@
+import type { Flaws } from './flaws.ts'
+import { LATE_MS } from './member.ts'
+import { flush } from './run.ts'
+import type { World } from './world.ts'
+
+/** A schedule that goes wrong with the flaw and not without it. */
+export interface Directed {
+  readonly title: string
+  readonly flaws: Flaws
+  readonly compares: boolean
+  happen(world: World): Promise<void>
+}
+
+const ROUNDS_MAX = 500
+
+/** Answers every call until a request waits at the destination. */
+async function untilRequest(world: World): Promise<void> {
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    await flush()
+    if (world.requests.some(({ member }) => member === world.member)) return
+    if (world.calls.some(({ member }) => member === world.member)) world.answerCall()
+    else world.pass(100)
+    world.heartbeat()
+  }
+  throw new Error('nothing was sent')
+}
+
+/** Answers everything until the member has nothing to do. */
+async function untilIdle(world: World): Promise<void> {
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    await flush()
+    if (world.idle) return
+    world.answerCall()
+    world.answerRequest()
+    world.pass(10)
+    world.heartbeat()
+  }
+  throw new Error('it never became idle')
+}
+
+/** Has one patch applied and settled, where the topic has more than was fetched. */
+async function finishOne(world: World): Promise<void> {
+  await untilRequest(world)
+  world.answerRequest()
+  await flush()
+  while (world.calls.length > 0) {
+    world.answerCall()
+    await flush()
+  }
+}
+
+async function deliver(world: World): Promise<void> {
+  world.fetch(10)
+  await untilIdle(world)
+  world.commit()
+}
+
+/** Past the time in which a key that the ledger has not seen counts as uncertain. */
+async function begin(world: World, fields: Readonly<Record<string, string>>): Promise<void> {
+  world.faults = false
+  world.put('x', fields)
+  await deliver(world)
+  world.pass(2 * LATE_MS)
+  world.put('x', { c: 'begun' })
+  await deliver(world)
+}
+
+const WHOLE = { a: '0', b: '0', c: '0' }
+
+export const DIRECTED: readonly Directed[] = [
+  {
+    title: 'a mark is missed: crash between answer and ledger, and compaction takes that record',
+    flaws: { noMarks: true },
+    compares: true,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.put('x', { b: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.answerRequest()
+      world.crash()
+      world.put('x', { b: '0' })
+      world.compactAll()
+    },
+  },
+  {
+    title: 'an unknown request counts as not applied, and lands after a newer one',
+    flaws: { unknownIsCertain: true },
+    compares: false,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.put('x', { a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.loseRequest(LATE_MS - 1)
+      await untilRequest(world)
+      await untilIdle(world)
+      world.put('x', { a: '0' })
+      await deliver(world)
+    },
+  },
+  {
+    title: 'a replaced owner is not fenced: it clears the mark of the new one, which then crashes',
+    flaws: { noFence: true },
+    compares: true,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.put('x', { a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.answerRequest()
+      world.freeze()
+      await deliver(world)
+      world.put('x', { b: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      const held = world.requests.splice(0)
+      world.thaw()
+      await flush()
+      world.answerCall()
+      await flush()
+      world.requests.push(...held)
+      world.answerRequest()
+      world.crash()
+      world.put('x', { b: '0' })
+      world.compactAll()
+    },
+  },
+  {
+    title: 'the run id is ignored: Redis came back without its tail',
+    flaws: { runIdIgnored: true },
+    compares: true,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.saveLedger()
+      world.put('x', { a: '1' })
+      await deliver(world)
+      world.restartLedger(false)
+      world.put('x', { a: '0' })
+    },
+  },
+  {
+    title: 'the run id is ignored: Redis came back without an entry, and a lost request lands',
+    flaws: { runIdIgnored: true },
+    compares: false,
+    async happen(world) {
+      world.faults = false
+      world.put('y', WHOLE)
+      await deliver(world)
+      world.saveLedger()
+      world.pass(2 * LATE_MS)
+      world.put('x', { ...WHOLE, a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.crash(LATE_MS - 1)
+      world.restartLedger(false)
+      await deliver(world)
+      world.put('x', { a: '0' })
+      await deliver(world)
+    },
+  },
+  {
+    title: 'waiting records become the one that came last: the end of the topic is stale',
+    flaws: { coalescesByArrival: true },
+    compares: true,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.put('x', { a: '1' })
+      world.put('x', { a: '2' })
+      world.appendStale(3)
+    },
+  },
+  {
+    title: 'an offset is committed past an unfinished record',
+    flaws: { commitsPastHoles: true },
+    compares: true,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.put('x', { a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      const held = world.requests.splice(0)
+      world.put('y', WHOLE)
+      world.fetch(10)
+      await untilRequest(world)
+      world.answerRequest()
+      await flush()
+      world.answerCall()
+      await flush()
+      world.commit()
+      world.requests.push(...held)
+      world.crash(10 * LATE_MS * LATE_MS)
+    },
+  },
+  {
+    title: 'a full patch older than what is in flight ends the doubt',
+    flaws: { anyFullPatchEnds: true },
+    compares: true,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.put('x', { b: '1' })
+      world.put('x', { a: '1' })
+      // The member that gets both sends one patch of the newer version, which lands late.
+      world.fetch(10)
+      await untilRequest(world)
+      world.crash(900)
+      world.fetch(1)
+      await finishOne(world)
+      world.put('x', { a: '0' })
+    },
+  },
+  {
+    title: 'a full patch is not repeated where versions are not compared',
+    flaws: { neverHolds: true },
+    compares: false,
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.put('x', { a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.crash(LATE_MS - 1)
+      await deliver(world)
+      world.put('x', { a: '0' })
+      await deliver(world)
+    },
+  },
+]

@@ -1,0 +1,179 @@
+import type { Destination, Outcome, Patch } from '../../../connectors/destination.ts'
+import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
+import type { Assignment } from '../../../consumers/assignment.ts'
+import type { DeadLetterWriter } from '../../../consumers/dead-letter.ts'
+import { Engine } from '../../../consumers/engine.ts'
+import type { Waiting } from '../../../consumers/lanes.ts'
+import type { GateRequest, Ledger, Scope, SettleRequest } from '../../../consumers/ledger/ledger.ts'
+import { Membership } from '../../../consumers/membership.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { compareVersions } from '../../../schemas/version.ts'
+import { ROUTE, SILENT_OBSERVER, sampleDecoder, TOPIC } from '../fixtures.ts'
+import type { Flaws } from './flaws.ts'
+
+export const SESSION_MS = 2_000
+export const LATE_MS = 1_000
+
+/** A call of a member to the ledger or to Kafka that has not been carried out yet. */
+export interface Call {
+  readonly member: Member
+  carryOut(): unknown
+  resolve(result: unknown): void
+  reject(error: Error): void
+}
+
+export interface Request {
+  readonly member: Member
+  readonly patches: readonly Patch[]
+  readonly sentAtMs: number
+  answer(outcomes: readonly Outcome[]): void
+  refuse(error: Error): void
+}
+
+export interface Surroundings {
+  readonly compares: boolean
+  readonly flaws: Flaws
+  call(call: Call): void
+  request(request: Request): void
+  gate(scope: Scope, token: string, requests: readonly GateRequest[]): unknown
+  settle(scope: Scope, token: string, requests: readonly SettleRequest[]): unknown
+  claim(scope: Scope, token: string): unknown
+  deadLetters(records: readonly OutgoingRecord[]): void
+  failed(error: Error): void
+}
+
+const decoder = sampleDecoder()
+
+/** One process that delivers: the real engine, and connections to everything else that the schedule may delay, cut or freeze. */
+export class Member {
+  readonly engine: Engine
+  readonly membership: Membership
+  /** The next offset it fetches. */
+  position = 0n
+  connection = 1
+  frozen = false
+  dead = false
+  readonly #surroundings: Surroundings
+  readonly #stop = new AbortController()
+  /** For `commitsPastHoles`. */
+  highestFinished: bigint | null = null
+
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings
+    // Frozen, nothing of it runs: what its timers run here meanwhile sees what it would see when it goes on.
+    this.membership = new Membership(surroundings.flaws.sendsOutOfTouch ? Number.POSITIVE_INFINITY : SESSION_MS, () =>
+      this.frozen ? Number.POSITIVE_INFINITY : performance.now(),
+    )
+    const deadLetters = {
+      write: (records: readonly OutgoingRecord[]) => this.#call(() => surroundings.deadLetters(records)),
+    }
+    this.engine = new Engine({
+      context: {
+        prefix: 'shop',
+        subscriber: 'warehouse',
+        destination: this.#destination(),
+        ledger: this.#ledger(),
+        decoder,
+        deadLetters: deadLetters as unknown as DeadLetterWriter,
+        membership: this.membership,
+        observer: SILENT_OBSERVER,
+        log: () => {},
+        signal: this.#stop.signal,
+      },
+      routes: [ROUTE],
+      concurrency: 2,
+      onFailure: (error) => surroundings.failed(error),
+    })
+  }
+
+  join(committed: bigint): void {
+    this.membership.confirmed()
+    this.engine.assigned([{ topic: TOPIC, partition: 0 }])
+    this.position = committed
+    this.highestFinished = null
+    for (const assignment of this.engine.assignments) this.#spoil(assignment)
+  }
+
+  /** The process ends at once: nothing that it asked for reaches it any more. */
+  die(): void {
+    this.dead = true
+    this.#stop.abort()
+    this.membership.wake()
+  }
+
+  #destination(): Destination {
+    const { compares, flaws } = this.#surroundings
+    const none = async () => {}
+    return {
+      comparesVersions: compares || flaws.neverHolds === true,
+      lateRequestMs: LATE_MS,
+      batchMax: 3,
+      plan: async () => [],
+      provision: none,
+      check: none,
+      close: none,
+      apply: (_mapping, patches) =>
+        new Promise((answer, refuse) => {
+          if (!this.dead) this.#surroundings.request({ member: this, patches, sentAtMs: Date.now(), answer, refuse })
+        }),
+    }
+  }
+
+  #ledger(): Ledger {
+    const { gate, settle, claim } = this.#surroundings
+    const member = this
+    const ledger = {
+      get connection() {
+        return member.connection
+      },
+      claim: (scope: Scope, token: string) => this.#call(() => claim(scope, token)),
+      gate: (scope: Scope, token: string, requests: readonly GateRequest[]) =>
+        this.#call(() => gate(scope, token, requests)),
+      settle: (scope: Scope, token: string, requests: readonly SettleRequest[]) =>
+        this.#call(() => settle(scope, token, requests)),
+    }
+    return ledger as unknown as Ledger
+  }
+
+  #call(carryOut: () => unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (!this.dead) this.#surroundings.call({ member: this, carryOut, resolve, reject })
+    })
+  }
+
+  #spoil({ lanes, offsets }: Assignment): void {
+    if (this.#surroundings.flaws.commitsPastHoles) {
+      const tickets = new Map<number, bigint>()
+      const { add, finish } = { add: offsets.add.bind(offsets), finish: offsets.finish.bind(offsets) }
+      offsets.add = (offset) => {
+        const ticket = add(offset)
+        tickets.set(ticket, offset)
+        return ticket
+      }
+      offsets.finish = (ticket) => {
+        const next = tickets.get(ticket)! + 1n
+        if (this.highestFinished === null || next > this.highestFinished) this.highestFinished = next
+        finish(ticket)
+      }
+    }
+    if (this.#surroundings.flaws.coalescesByArrival) {
+      const { add, take } = { add: lanes.add.bind(lanes), take: lanes.take.bind(lanes) }
+      const came = new Map<string, Waiting>()
+      lanes.add = (record) => {
+        const coalesced = add(record)
+        if (coalesced || record.value !== null) came.set(record.key, { ...record, tickets: [] })
+        return coalesced
+      }
+      lanes.take = (max) =>
+        take(max).map((record) => {
+          const last = came.get(record.key)
+          if (record.tickets.length < 2 || !last || compareVersions(last.version, record.version) === 0) return record
+          return { ...last, tickets: record.tickets }
+        })
+    }
+  }
+}
+
+export function cutOff(): TributaryError {
+  return new TributaryError('ledger-unreachable', 'the connection was cut')
+}

@@ -1,0 +1,473 @@
+import { BatchRefused, type Outcome, type Patch } from '../../../connectors/destination.ts'
+import type { IncomingRecord } from '../../../connectors/kafka/consumer.ts'
+import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
+import { packFingerprints, unpackFingerprints } from '../../../consumers/fingerprint.ts'
+import { packVersion } from '../../../consumers/ledger/entry.ts'
+import type { Change } from '../../../schemas/delta.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { formatVersion } from '../../../schemas/version.ts'
+import { deleteOf, FINGERPRINTER, MAPPING, recordOf, upsertOf } from '../fixtures.ts'
+import { LedgerModel } from '../ledger-model.ts'
+import type { Flaws } from './flaws.ts'
+import { type Call, cutOff, LATE_MS, Member, type Request, SESSION_MS } from './member.ts'
+import type { Random } from './random.ts'
+import { Subscriber } from './subscriber.ts'
+
+const KEYS = ['x', 'y', 'z']
+const FIELDS = ['a', 'b', 'c']
+const SCOPE = { subscriber: 'warehouse', entity: 'customer', partition: 0 }
+/** Where versions are compared, a lost request may land at any time, unless the ledger has lost its mark. */
+const LATE_MS_COMPARED = 6 * LATE_MS
+
+interface Clock {
+  advance(ms: number): void
+}
+
+/** Everything outside a member, and everything that can happen to it. Each method is one thing that a schedule may choose. */
+export class World {
+  readonly random: Random
+  readonly flaws: Flaws
+  readonly compares: boolean
+  readonly subscriber: Subscriber
+  readonly ledger: LedgerModel
+  readonly failures: Error[] = []
+  /** What happened, for whoever looks into a seed. */
+  readonly trail: string[] = []
+  faults = true
+  member: Member
+  zombies: Member[] = []
+  calls: Call[] = []
+  requests: Request[] = []
+  restarts = 0
+  readonly #lateMs: number
+  readonly #restarts: boolean
+  readonly #clock: Clock
+  readonly #source = new Map<string, Readonly<Record<string, string>> | null>()
+  readonly #log: Change[] = []
+  #topic: { offset: bigint; change: Change }[] = []
+  /** Every record that ever was on the topic, compacted away or not. */
+  readonly #history = new Map<bigint, Change>()
+  #published = 0
+  #settled = 0
+  #nextOffset = 0n
+  #committed = 0n
+  #late: { atMs: number; carryOut: () => void }[] = []
+  #lateCommands: (() => unknown)[] = []
+  #saved = new Map<string, string>()
+  readonly #vandalised = new Set<string>()
+  readonly #keys: readonly string[]
+  readonly #lossyAnswers: number
+  readonly #otherAnswers: number
+  readonly #lossyCalls: number
+  readonly #deadLetters = new Map<string, string>()
+
+  constructor(random: Random, compares: boolean, flaws: Flaws, clock: Clock) {
+    this.random = random
+    this.compares = compares
+    this.flaws = flaws
+    this.#clock = clock
+    this.#keys = KEYS.slice(random.upTo(KEYS.length - 1))
+    this.#lossyAnswers = random.pick([0, 0.05, 0.2])
+    this.#otherAnswers = random.pick([0, 0.03, 0.1])
+    this.#lossyCalls = random.pick([0, 0, 0.05])
+    this.#restarts = !compares || random.chance(0.5)
+    this.#lateMs = this.#restarts ? LATE_MS : LATE_MS_COMPARED
+    this.subscriber = new Subscriber(compares, flaws.partialCreates === true)
+    this.ledger = new LedgerModel(flaws)
+    this.member = this.#newMember()
+  }
+
+  // The source and the topic
+
+  write(): void {
+    const key = this.random.pick(this.#keys)
+    const position = this.#log.length + 1
+    const before = this.#source.get(key)
+    if (before && this.random.chance(0.15)) {
+      this.#source.set(key, null)
+      this.#log.push(deleteOf(key, position))
+      return
+    }
+    const value = () => String(this.random.upTo(1))
+    const after = before
+      ? { ...before, [this.random.pick(FIELDS)]: value() }
+      : Object.fromEntries(FIELDS.map((field) => [field, value()]))
+    this.#source.set(key, after)
+    this.#log.push(upsertOf(key, position, after))
+  }
+
+  /** A change at the source that a directed schedule chooses; null deletes. */
+  put(key: string, fields: Readonly<Record<string, string>> | null): void {
+    const position = this.#log.length + 1
+    const after = fields && { ...this.#source.get(key), ...fields }
+    this.#source.set(key, after)
+    this.#log.push(after === null ? deleteOf(key, position) : upsertOf(key, position, after))
+    this.publish()
+  }
+
+  /** An old record at the end of the topic, which a writer that was replaced left there. */
+  appendStale(position: number): void {
+    const change = this.#log[position - 1]!
+    this.#history.set(this.#nextOffset, change)
+    this.#topic.push({ offset: this.#nextOffset++, change })
+  }
+
+  /** Compaction that leaves only the last record of each key. */
+  compactAll(): void {
+    this.#compactBefore(this.#nextOffset)
+  }
+
+  /** Every object that someone took away from the subscriber gets a new value: the next change has to bring it back whole. */
+  repair(): void {
+    for (const key of this.#vandalised) {
+      const before = this.#source.get(key)
+      if (!before) continue
+      const after = { ...before, [this.random.pick(FIELDS)]: 'repaired' }
+      this.#source.set(key, after)
+      this.#log.push(upsertOf(key, this.#log.length + 1, after))
+    }
+  }
+
+  publish(): void {
+    const change = this.#log[this.#published]
+    if (!change) return
+    this.#published++
+    const offset = this.#nextOffset++
+    this.#history.set(offset, change)
+    this.#topic.push({ offset, change })
+  }
+
+  settleSource(): void {
+    this.#settled = this.#published
+  }
+
+  /** The producer crashed: what it had not settled is published again. */
+  republish(): void {
+    this.#published = this.#settled
+  }
+
+  compact(): void {
+    this.#compactBefore(BigInt(this.random.upTo(Number(this.#nextOffset))))
+  }
+
+  #compactBefore(before: bigint): void {
+    const last = new Map<string, bigint>()
+    for (const { offset, change } of this.#topic) if (offset < before) last.set(change.key, offset)
+    this.#topic = this.#topic.filter(({ offset, change }) => offset >= before || last.get(change.key) === offset)
+  }
+
+  // The group
+
+  fetch(max: number): void {
+    const { member } = this
+    if (member.frozen) return
+    const records: IncomingRecord[] = []
+    for (const { offset, change } of this.#topic)
+      if (offset >= member.position && records.length < max) records.push(recordOf(change, offset))
+    if (records.length === 0) return
+    member.engine.ingest(records, this.#nextOffset)
+    member.position = records.at(-1)!.offset + 1n
+  }
+
+  commit(): void {
+    if (this.member.frozen) return
+    for (const { assignment, next } of this.member.engine.committable()) {
+      assignment.committed = next
+      this.#committed = next
+    }
+    const { highestFinished } = this.member
+    if (highestFinished !== null && highestFinished > this.#committed) this.#committed = highestFinished
+  }
+
+  heartbeat(): void {
+    if (!this.member.frozen) this.member.membership.confirmed()
+  }
+
+  rejoin(): void {
+    if (!this.member.frozen) this.member.join(this.#committed)
+  }
+
+  crash(landsInMs?: number): void {
+    const { member } = this
+    member.die()
+    this.calls = this.calls.filter((call) => call.member !== member)
+    for (const request of this.requests.filter((pending) => pending.member === member))
+      this.#loseAnswer(request, landsInMs)
+    this.#replace()
+  }
+
+  /** It is replaced once its session has ended, and does not know. */
+  freeze(): void {
+    const { member } = this
+    member.frozen = true
+    this.zombies.push(member)
+    this.pass(SESSION_MS)
+    this.#replace()
+  }
+
+  thaw(): void {
+    const zombie = this.zombies.find(({ frozen }) => frozen)
+    if (zombie) zombie.frozen = false
+  }
+
+  /** A replaced member hears of it. */
+  revokeZombie(): void {
+    const zombie = this.zombies.find(({ frozen }) => !frozen)
+    if (!zombie) return
+    zombie.engine.revoked()
+    this.#bury(zombie)
+  }
+
+  buryZombies(): void {
+    for (const zombie of this.zombies) this.#bury(zombie)
+  }
+
+  // The ledger and the dead letters
+
+  /** Carries out the next call of a member that runs. */
+  answerCall(): void {
+    const call = this.calls.find(({ member }) => !member.frozen)
+    if (!call) return
+    this.calls.splice(this.calls.indexOf(call), 1)
+    if (!this.faults || !this.random.chance(this.#lossyCalls)) {
+      call.resolve(call.carryOut())
+      return
+    }
+    const fate = this.random.upTo(2)
+    if (fate === 0) call.carryOut()
+    else if (fate === 1) this.#lateCommands.push(() => call.carryOut())
+    call.reject(cutOff())
+    this.#reconnect(call.member)
+  }
+
+  /** A command of a connection that was given up is carried out after all. */
+  landCommand(): void {
+    this.#lateCommands.shift()?.()
+  }
+
+  saveLedger(): void {
+    this.#saved = new Map(this.ledger.store)
+  }
+
+  /** Redis starts again without what it held since it was last saved, or without anything. */
+  restartLedger(flushed = this.random.chance(0.2)): void {
+    if (this.faults && !this.#restarts) return
+    this.restarts++
+    this.#note('the ledger starts again')
+    this.ledger.restart(String(this.restarts + 1).padStart(8, '0'), flushed ? new Map() : this.#saved)
+    this.#lateCommands = []
+    for (const member of [this.member, ...this.zombies]) this.#reconnect(member)
+  }
+
+  #reconnect(member: Member): void {
+    member.connection++
+    const lost = this.calls.filter((call) => call.member === member)
+    this.calls = this.calls.filter((call) => call.member !== member)
+    for (const call of lost) call.reject(cutOff())
+  }
+
+  // The destination
+
+  answerRequest(): void {
+    const request = this.requests.find(({ member }) => !member.frozen)
+    if (!request) return
+    if (this.faults && this.random.chance(this.#lossyAnswers)) this.#loseAnswer(request)
+    else if (this.faults && this.random.chance(this.#otherAnswers))
+      this.#close(request, () => {
+        if (this.random.chance(0.5)) request.answer(request.patches.map(() => UNAVAILABLE))
+        else request.refuse(new BatchRefused('refused', 'as told'))
+      })
+    else this.#answer(request)
+  }
+
+  /** The next request gets no answer; it lands so much later, or at once. */
+  loseRequest(landsInMs: number): void {
+    this.#loseAnswer(this.requests[0]!, landsInMs)
+  }
+
+  /** Someone deletes an object at the subscriber. */
+  vandalise(): void {
+    const key = this.random.pick(this.#keys)
+    if (!this.subscriber.objects.get(key)?.fields) return
+    this.subscriber.objects.delete(key)
+    this.#vandalised.add(key)
+  }
+
+  #answer(request: Request): void {
+    this.#close(request, () =>
+      request.answer(
+        request.patches.map((patch): Outcome => {
+          if (this.faults && patch.kind === 'upsert' && this.random.chance(this.#otherAnswers))
+            return { kind: 'rejected', code: 'refused', reason: 'as told' }
+          return this.#carryOut(patch)
+        }),
+      ),
+    )
+  }
+
+  #carryOut(patch: Patch): Outcome {
+    const outcome = this.subscriber.carryOut(patch)
+    this.#note(`${patch.key} ${textOf(patch)}: ${outcome.kind}`)
+    return outcome
+  }
+
+  /** It is carried out now, later or never, and nobody hears of it. */
+  #loseAnswer(request: Request, landsInMs?: number): void {
+    this.#close(request, () => {
+      const carryOut = () => {
+        for (const patch of request.patches) this.#carryOut(patch)
+      }
+      const when = landsInMs === undefined ? this.random.upTo(3) : landsInMs === 0 ? 0 : 4
+      const latest = request.sentAtMs + this.#lateMs - Date.now()
+      if (when === 0) carryOut()
+      else if (landsInMs !== undefined) this.#late.push({ atMs: Date.now() + landsInMs, carryOut })
+      else if (when < 3 && latest > 0) this.#late.push({ atMs: Date.now() + this.random.upTo(latest - 1), carryOut })
+      const outcome = this.flaws.unknownIsCertain ? UNAVAILABLE : UNKNOWN
+      request.answer(request.patches.map(() => outcome))
+    })
+  }
+
+  #close(request: Request, then: () => void): void {
+    this.requests.splice(this.requests.indexOf(request), 1)
+    then()
+  }
+
+  // Time
+
+  pass(ms: number): void {
+    const end = Date.now() + ms
+    for (;;) {
+      this.#late.sort((a, b) => a.atMs - b.atMs)
+      const first = this.#late[0]
+      if (!first || first.atMs > end) break
+      this.#clock.advance(Math.max(0, first.atMs - Date.now()))
+      this.#late.shift()
+      first.carryOut()
+    }
+    this.#clock.advance(end - Date.now())
+    // The client gives up at half the time after which nothing can land.
+    for (const request of [...this.requests])
+      if (Date.now() - request.sentAtMs >= LATE_MS / 2) this.#loseAnswer(request)
+  }
+
+  // The end
+
+  /** Whether the member has finished all that is on the topic. */
+  get idle(): boolean {
+    const { member } = this
+    const finished = [...member.engine.assignments].every(({ offsets }) => offsets.size === 0)
+    const fetched = this.#topic.every(({ offset }) => offset < member.position)
+    return finished && fetched && ![...this.calls, ...this.requests].some((pending) => pending.member === member)
+  }
+
+  get quiet(): boolean {
+    return this.idle && this.#published === this.#log.length && this.calls.length + this.requests.length === 0
+  }
+
+  /** Keys whose mapped fields differ and whose newest change is not a dead letter either. */
+  differences(): string[] {
+    return KEYS.flatMap((key) => {
+      const wanted = this.#source.get(key) ?? null
+      const held = this.subscriber.objects.get(key)?.fields ?? null
+      const same =
+        wanted === null || held === null
+          ? wanted === held
+          : FIELDS.every((field) => wanted[field] === held[`to_${field}`])
+      if (same) return []
+      const newest = this.#log.findLast((change) => change.key === key)!
+      if (this.#deadLetters.get(key) === formatVersion(newest.version)) return []
+      if (process.env.TRAIL)
+        console.log(this.trail.filter((line) => !/^\d+ [xyz] /.test(line) || line.includes(` ${key} `)).join('\n'))
+      return [`${key}: wanted ${JSON.stringify(wanted)} and found ${JSON.stringify(held)}`]
+    })
+  }
+
+  #newMember(): Member {
+    const member = new Member({
+      compares: this.compares,
+      flaws: this.flaws,
+      call: (call) => this.calls.push(call),
+      request: (request) => {
+        if (this.flaws.recordsFirst) this.#recordFirst(request.patches)
+        this.requests.push(request)
+      },
+      claim: (scope, token) => {
+        this.#note(`${token} claims`)
+        this.ledger.claim(scope, token, Date.now())
+      },
+      gate: (scope, token, requests) => {
+        const answers = this.ledger.gate(scope, token, LATE_MS, requests, Date.now())
+        for (const [index, { key, version }] of requests.entries())
+          this.#note(
+            `${key} ${token} gate ${version.slice(16, 32)}: ${answers === 'fenced' ? answers : answers[index]?.slice(0, 19)}`,
+          )
+        return answers
+      },
+      settle: (scope, token, requests) => {
+        const answers = this.ledger.settle(scope, token, this.compares, requests, Date.now())
+        for (const [index, { key, version, result, full }] of requests.entries())
+          this.#note(
+            `${key} ${token} settle ${version.slice(16, 32)} ${result}${full ? ' full' : ''}: ${answers === 'fenced' ? answers : answers[index]}`,
+          )
+        return answers
+      },
+      deadLetters: (records) => this.#writeDeadLetters(records),
+      failed: (error) => this.failures.push(error),
+    })
+    member.join(this.#committed)
+    return member
+  }
+
+  #note(what: string): void {
+    this.trail.push(`${Date.now() % 1_000_000} ${what}`)
+  }
+
+  #replace(): void {
+    this.#note('a new member')
+    this.member = this.#newMember()
+  }
+
+  #bury(zombie: Member): void {
+    zombie.die()
+    this.zombies = this.zombies.filter((other) => other !== zombie)
+    this.calls = this.calls.filter(({ member }) => member !== zombie)
+    for (const request of this.requests.filter(({ member }) => member === zombie)) this.#loseAnswer(request)
+  }
+
+  #writeDeadLetters(records: readonly OutgoingRecord[]): void {
+    for (const { key, value, headers } of records) {
+      const name = key.slice(key.indexOf('/') + 1)
+      if (value === null) this.#deadLetters.delete(name)
+      else {
+        const offset = BigInt(headers['__connect.errors.offset']!)
+        const version = this.#versionAt(offset, name)
+        this.#deadLetters.set(name, version)
+      }
+    }
+  }
+
+  #versionAt(offset: bigint, key: string): string {
+    const found = this.#history.get(offset)
+    if (found?.key !== key) throw new TributaryError('invariant-broken', 'a dead letter of a record that never was')
+    return formatVersion(found.version)
+  }
+
+  #recordFirst(patches: Request['patches']): void {
+    for (const patch of patches) {
+      const prints = new Map(unpackFingerprints(this.ledger.printsOf(SCOPE, patch.key)))
+      if (patch.kind === 'upsert')
+        for (const { to } of MAPPING.fields)
+          if (to in patch.fields) prints.set(FINGERPRINTER.idOf(to), FINGERPRINTER.fingerprint(to, patch.fields[to]!))
+      const packed = patch.kind === 'upsert' ? packFingerprints(prints) : ''
+      this.ledger.writeEarly(SCOPE, patch.key, packVersion(patch.version), patch.kind === 'upsert' ? 'l' : 'd', packed)
+    }
+  }
+}
+
+function textOf(patch: Patch): string {
+  const fields = patch.kind === 'upsert' ? JSON.stringify(patch.fields) : 'delete'
+  return `${patch.version.position} ${fields}${patch.kind === 'upsert' && patch.full ? ' full' : ''}`
+}
+
+const UNAVAILABLE: Outcome = { kind: 'unavailable', error: new Error('as told') }
+const UNKNOWN: Outcome = { kind: 'unknown', error: new Error('as told') }
