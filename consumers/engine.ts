@@ -8,7 +8,7 @@ import type { Waiting } from './lanes.ts'
 
 /** What one member holds in memory, at most: unfinished records, and bytes of the values that wait. */
 export const RECORDS_MAX = 100_000
-export const BYTES_MAX = 48 * 1024 * 1024
+export const BYTES_MAX = 24 * 1024 * 1024
 
 interface Taken {
   readonly assignment: Assignment
@@ -80,9 +80,8 @@ export class Engine {
         void this.#giveUp(assignment, record, ticket)
         continue
       }
-      // Copied: the library's value is a view of a whole fetch, which one waiting record would keep in memory.
-      const value = record.value === null ? null : Buffer.from(record.value)
-      const { headers, offset } = record
+      const { value, headers } = ownBytes(record)
+      const { offset } = record
       if (assignment.lanes.add({ ...head, value, headers, offset, tickets: [ticket] })) coalesced++
     }
     assignment.high = high
@@ -227,3 +226,29 @@ export class Engine {
 }
 
 const DEAD_LETTER_RETRY_MS = 1_000
+
+type Bytes = Pick<Waiting, 'value' | 'headers'>
+
+/**
+ * A record's value and headers in memory of their own. The library's are views of a whole fetch, and Node's small buffers share slabs;
+ * either would be kept whole by the one record of it that waits, when those around it have long been coalesced away.
+ */
+function ownBytes({ value, headers }: Bytes): Bytes {
+  let length = value?.length ?? 0
+  for (const name in headers) length += headers[name]?.length ?? 0
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let at = 0
+  const own = (view: Buffer) => {
+    const start = at
+    at += view.copy(bytes, start)
+    return bytes.subarray(start, at)
+  }
+  const ownValue = value === null ? null : own(value)
+  const ownHeaders: Record<string, Buffer | string | undefined> = {}
+  for (const name in headers) {
+    const header = headers[name]
+    // A header that is there twice comes as an array; no record of ours has one, and whoever reads it refuses it.
+    ownHeaders[name] = Buffer.isBuffer(header) ? own(header) : header
+  }
+  return { value: ownValue, headers: ownHeaders }
+}

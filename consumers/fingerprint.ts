@@ -1,9 +1,9 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { MappedField } from '../connectors/destination.ts'
 import { TributaryError } from '../schemas/errors.ts'
 import type { Value } from '../schemas/field-type.ts'
 
-/** 66 bits of an HMAC in base64: what the ledger keeps instead of a value. */
+/** 66 bits in base64: what the ledger keeps instead of a value. */
 const FINGERPRINT_CHARS = 11
 /** 30 bits, also in base64. */
 const FIELD_ID_CHARS = 5
@@ -36,29 +36,28 @@ export function createFingerprinter(secret: string, fields: readonly MappedField
     taken.set(id, to)
     ids.set(to, id)
   }
+  const key = createHmac('sha256', secret).update('tributary fingerprint').digest('base64')
   return {
     idOf: (field) => ids.get(field)!,
-    fingerprint: (field, value) => {
-      const hmac = createHmac('sha256', secret)
-      hmac.update(`${field}\0`)
-      feed(hmac, value)
-      return hmac.digest('base64').slice(0, FINGERPRINT_CHARS)
-    },
+    // One call for each field of each patch. The key before the text is as good as HMAC with this function, whose output is shorter than
+    // its state, so that it cannot be continued by who does not know the key; and it takes a third of the time.
+    fingerprint: (field, value) =>
+      hash(KEYED_HASH, `${key}${field}\0${formOf(value)}`, 'base64').slice(0, FINGERPRINT_CHARS),
   }
 }
 
-/** Feeds a value so that no two different values look the same. */
-function feed(hmac: ReturnType<typeof createHmac>, value: Value): void {
-  if (value === null) hmac.update('0')
-  else if (typeof value === 'string') hmac.update(`s${Buffer.byteLength(value)}:`).update(value)
-  else if (typeof value === 'bigint') hmac.update(`i${value};`)
-  else if (typeof value === 'number') hmac.update(Object.is(value, -0) ? 'n-0;' : `n${value};`)
-  else if (typeof value === 'boolean') hmac.update(value ? 't' : 'f')
-  else if (Buffer.isBuffer(value)) hmac.update(`b${value.length}:`).update(value)
-  else {
-    hmac.update(`a${value.length}:`)
-    for (const element of value as readonly Value[]) feed(hmac, element)
-  }
+const KEYED_HASH = 'sha512-256'
+
+/** A value as text so that no two different values look the same. */
+function formOf(value: Value): string {
+  if (value === null) return '0'
+  if (typeof value === 'string') return `s${value.length}:${value}`
+  if (typeof value === 'bigint') return `i${value};`
+  if (typeof value === 'number') return Object.is(value, -0) ? 'n-0;' : `n${value};`
+  if (typeof value === 'boolean') return value ? 't' : 'f'
+  if (Buffer.isBuffer(value)) return `b${value.length}:${value.toString('base64')}`
+  const elements = value as readonly Value[]
+  return `a${elements.length}:${elements.map(formOf).join('')}`
 }
 
 /** Fingerprints as the ledger stores them: field id and fingerprint, one after the other. */
