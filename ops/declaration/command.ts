@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { TributaryError } from '../../schemas/errors.ts'
-import { checkDeclaration, readDeclaration } from './declaration.ts'
-import { formatProblem, type Problem } from './problem.ts'
+import { checkDeclaration, describeProblems, readDeclaration } from './declaration.ts'
+import type { Problem } from './problem.ts'
 import { formatFindings } from './report/findings.ts'
 import { formatSummary, summarise } from './report/summary.ts'
 import type { Environment } from './yaml/environment.ts'
@@ -56,7 +56,9 @@ function validate(
   }
   const { declaration, problems } = checkDeclaration(text, file, env)
   if (!declaration) {
-    const output = json ? envelope(failed(file, problems, summaryOf(problems))) : formatFindings(problems, text, look)
+    const output = json
+      ? envelope(failed(file, problems, describeProblems(file, problems)))
+      : formatFindings(problems, text, look)
     return { output, exitCode: 2 }
   }
   const summary = summarise(declaration)
@@ -69,11 +71,6 @@ function validate(
 /** As every command's failure is told, and each problem with its place. */
 function failed(file: string, problems: readonly Problem[], message: string): object {
   return { ok: false, error: { code: 'declaration-invalid', message }, file, problems }
-}
-
-function summaryOf(problems: readonly Problem[]): string {
-  const first = formatProblem(problems[0]!)
-  return problems.length === 1 ? first : `${first} (and ${problems.length - 1} more)`
 }
 
 function envelope(result: object): string {

@@ -68,10 +68,15 @@ export interface DeclaredSubscriber {
 export function loadDeclaration(path: string, env: Environment): Declaration {
   const { declaration, problems } = checkDeclaration(readDeclaration(path), path, env)
   if (declaration) return declaration
+  throw new TributaryError('declaration-invalid', describeProblems(path, problems))
+}
+
+/** All problems as one message: how many, then a line each. */
+export function describeProblems(path: string, problems: readonly Problem[]): string {
   const lines = problems.slice(0, SHOWN_PROBLEMS_MAX).map(formatProblem)
   if (problems.length > SHOWN_PROBLEMS_MAX) lines.push(`and ${problems.length - SHOWN_PROBLEMS_MAX} more`)
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-  throw new TributaryError('declaration-invalid', `${path} has ${count}:\n${lines.join('\n')}`)
+  return `${path} has ${count}:\n${lines.join('\n')}`
 }
 
 /**
