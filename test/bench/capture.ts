@@ -20,7 +20,7 @@ export async function benchCapture(run: BenchRun, { rows, keys, rounds }: Captur
   const { pipeline, progress } = run
   const { flow, slot } = pipeline
   progress.step(`Making ${keys.toLocaleString('en')} rows and capturing their snapshot`)
-  await insertRows(flow.source, keys)
+  await insertRows(flow.source, 1, keys)
   const first = startCapture(run, false)
   await captureSnapshot(run, first, keys)
   await untilSlotPasses(run)

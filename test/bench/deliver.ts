@@ -2,10 +2,11 @@ import { untilSlotPasses } from './capture.ts'
 import type { DeliveryReport } from './support/messages.ts'
 import {
   type BenchRun,
-  captureSnapshot,
   type Drain,
   drainBare,
   drainOf,
+  fillWarehouse,
+  seedRows,
   startCapture,
   startDelivery,
 } from './support/run.ts'
@@ -33,16 +34,10 @@ interface Delivered extends Drain {
 export async function benchDeliver(run: BenchRun, { rows, keys, rounds }: DeliverOptions) {
   const { pipeline, progress } = run
   const { flow, slot } = pipeline
-  progress.step(`Making ${keys.toLocaleString('en')} rows and capturing their snapshot`)
-  await insertRows(flow.source, keys)
+  await insertRows(flow.source, 1, seedRows(keys))
   const capture = startCapture(run, false)
-  await captureSnapshot(run, capture, keys)
-  progress.step('Delivering the snapshot')
   const first = startDelivery({ ...run, profileFolder: undefined }, false)
-  await first.until(
-    ({ delivery }) => delivery.received >= keys && delivery.lag === 0 && delivery.patches >= keys,
-    ({ delivery }) => progress.update(delivery.patches, keys),
-  )
+  await fillWarehouse(run, capture, first, keys)
   await first.stop()
 
   const bare: Drain[] = []

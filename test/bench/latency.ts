@@ -1,5 +1,5 @@
 import { type LoadOptions, now, type Sent, sendLoad } from './support/load.ts'
-import { type BenchRun, captureSnapshot, startCapture, startDelivery } from './support/run.ts'
+import { type BenchRun, fillWarehouse, seedRows, startCapture, startDelivery } from './support/run.ts'
 import { percentiles, round } from './support/statistics.ts'
 import { countDifferences, insertRows } from './support/workload.ts'
 
@@ -32,15 +32,10 @@ CREATE TRIGGER bench_seen AFTER INSERT OR UPDATE ON customers FOR EACH ROW EXECU
 export async function benchLatency(run: BenchRun, { rate, seconds, rows }: LatencyOptions) {
   const { progress, pipeline } = run
   const { flow } = pipeline
-  progress.step(`Making ${rows.toLocaleString('en')} rows and delivering their snapshot`)
-  await insertRows(flow.source, rows)
+  await insertRows(flow.source, 1, seedRows(rows))
   const capture = startCapture(run, true)
   const delivery = startDelivery(run, true)
-  await captureSnapshot(run, capture, rows)
-  await delivery.until(
-    (report) => report.delivery.patches >= rows && report.delivery.lag === 0,
-    (report) => progress.update(report.delivery.patches, rows),
-  )
+  await fillWarehouse(run, capture, delivery, rows)
   await flow.warehouse.unsafe(WATCH_SQL)
   const seen = new Map<string, number>()
   const listener = await flow.warehouse.listen('bench_seen', (key) => seen.set(key, now()))

@@ -1,8 +1,10 @@
+import { openDestination } from '../../../ops/process/delivery.ts'
 import type { BenchPipeline } from './bench-pipeline.ts'
 import { SOURCE, SUBSCRIBER } from './bench-pipeline.ts'
 import { type Child, startBareReader, startPipeline } from './child.ts'
 import type { BareReport, PipelineReport } from './messages.ts'
 import type { Progress } from './progress.ts'
+import { insertRows } from './workload.ts'
 
 /** What one run of a benchmark works with. */
 export interface BenchRun {
@@ -56,3 +58,43 @@ export async function captureSnapshot(run: BenchRun, capture: Child<PipelineRepo
     (report) => run.progress.update(report.capture.records, rows),
   )
 }
+
+/** So many rows come first: enough that every partition has some. */
+const SEED_ROWS = 500
+
+/**
+ * Fills the source and the warehouse, so that the ledger is certain of nearly every key: patches are then of differences. A ledger
+ * that has only begun takes every key as uncertain until no request of an owner before it could still land, so a few rows go first,
+ * and the others when that time is over.
+ */
+export async function fillWarehouse(
+  run: BenchRun,
+  capture: Child<PipelineReport>,
+  delivery: Child<PipelineReport>,
+  rows: number,
+): Promise<void> {
+  const { flow } = run.pipeline
+  const seed = seedRows(rows)
+  const delivered = (count: number) =>
+    delivery.until(
+      (report) => report.delivery.patches >= count && report.delivery.lag === 0,
+      (report) => run.progress.update(report.delivery.patches, count),
+    )
+  run.progress.step(`Delivering the first ${seed} rows`)
+  await captureSnapshot(run, capture, seed)
+  await delivered(seed)
+  const destination = openDestination(flow.declaration().subscribers.get(SUBSCRIBER)!)
+  const waitMs = destination.lateRequestMs + LATE_MARGIN_MS
+  await destination.close()
+  run.progress.step(`Waiting ${Math.round(waitMs / 1000)} s until the ledger is certain`)
+  await new Promise((resolve) => setTimeout(resolve, waitMs))
+  run.progress.step(`Delivering ${rows.toLocaleString('en')} rows`)
+  await insertRows(flow.source, seed + 1, rows)
+  await delivered(rows)
+}
+
+export function seedRows(rows: number): number {
+  return Math.min(SEED_ROWS, rows)
+}
+
+const LATE_MARGIN_MS = 1_000

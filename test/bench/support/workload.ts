@@ -55,13 +55,14 @@ BEGIN
 END $$;
 `
 
-export async function insertRows(sql: postgres.Sql, keys: number): Promise<void> {
+/** Rows number `first` to `last`. */
+export async function insertRows(sql: postgres.Sql, first: number, last: number): Promise<void> {
   await sql`
     INSERT INTO customers SELECT i, 'Customer ' || i || ' Ltd.', 'customer.' || i || '@example.com', i || ' Station Road', 'City ' || i % 500,
       -- Not repetitive: neither the server nor a topic shall make it smaller than real text is.
       left((SELECT string_agg(md5(i || '/' || part), ' ') FROM generate_series(1, 25) AS part), 800),
       i * 1.25, 10000, 0.025, 0, now() - i * interval '1 minute', now()
-    FROM generate_series(1, ${keys}::bigint) AS i`
+    FROM generate_series(${first}::bigint, ${last}::bigint) AS i`
 }
 
 const STEP_ROWS = 10_000
