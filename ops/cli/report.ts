@@ -30,9 +30,9 @@ export function reportOf(error: unknown): Report {
   }
 }
 
-/** Libraries quote addresses whole. */
+/** Libraries quote addresses whole. To the last `@` of the word: a password that should have been encoded may hold `@` and `/`. */
 export function withoutSecrets(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*(?:@|:[^\s@]*@)/gi, '$1***@')
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)\S*@/gi, '$1***@')
 }
 
 const HANGING = '  '
