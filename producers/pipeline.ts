@@ -64,7 +64,6 @@ async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress:
   const either = AbortSignal.any([signal, stop.signal])
   try {
     await source.prepare()
-    await producer.connect()
     const queue = new PublishQueue()
     const settled = (plan: SendPlan, sendMs: number) => {
       if (plan.settles !== null) source.acknowledge(plan.settles)

@@ -75,16 +75,24 @@ export class PublishQueue {
   }
 }
 
-/** Publishes the queue to its end, one send at a time; `settled` is called after Kafka has acknowledged each. */
+/**
+ * Publishes the queue to its end, one send at a time; `settled` is called after Kafka has acknowledged each. Connects when there is
+ * something to send, and not before: to connect is to replace the former writer, and only who has the source may.
+ */
 export async function publish(
   queue: PublishQueue,
   producer: Producer,
   settled: (plan: SendPlan, sendMs: number) => void,
 ): Promise<void> {
+  let connected = false
   try {
     for (let plan = await queue.take(); plan !== null; plan = await queue.take()) {
       const startedAt = performance.now()
-      if (plan.records.length > 0) await producer.send(plan.records)
+      if (plan.records.length > 0) {
+        if (!connected) await producer.connect()
+        connected = true
+        await producer.send(plan.records)
+      }
       settled(plan, performance.now() - startedAt)
     }
   } catch (error) {

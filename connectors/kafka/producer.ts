@@ -2,6 +2,7 @@ import type { ICustomPartitioner, Kafka, Message, TopicMessages } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
 import { partitionOf } from './murmur2.ts'
 import { installProduceEncoder } from './produce-request.ts'
+import { withProducerName } from './producer-identity.ts'
 
 export interface OutgoingRecord {
   readonly topic: string
@@ -34,7 +35,11 @@ const createPartitioner: ICustomPartitioner =
     return partitionOf(message.key as string, partitions)
   }
 
-export function createProducer(kafka: Kafka): Producer {
+/**
+ * @param name from its `connect` on, the broker refuses every earlier producer of the same name; connect only where its holder is to be
+ * replaced. Without a name, producers do not know of each other
+ */
+export function createProducer(kafka: Kafka, name?: string): Producer {
   installProduceEncoder()
   const producer = kafka.producer({
     createPartitioner,
@@ -49,7 +54,7 @@ export function createProducer(kafka: Kafka): Producer {
   return {
     async connect() {
       try {
-        await producer.connect()
+        await (name === undefined ? producer.connect() : withProducerName(name, () => producer.connect()))
       } catch (cause) {
         throw new TributaryError('kafka-unreachable', `No Kafka broker answers: ${(cause as Error).message}`, { cause })
       }

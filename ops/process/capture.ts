@@ -36,7 +36,7 @@ export async function runCapture(
       prefix: declaration.name,
       source: sourceName,
       openSource: () => openSource(environment, source, parts.onSnapshotProgress),
-      openProducer: () => createProducer(kafka),
+      openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
       loadState: () => loadState(kafka, declaration.kafka.brokers, declaration.name, sourceName),
       async loadEncoders() {
         await requireTopics(kafka, topicsOf(declaration, sourceName))
