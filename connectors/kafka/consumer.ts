@@ -55,8 +55,8 @@ export interface GroupConsumer {
 /** A member sends a heartbeat this often; the session time-out allows for several to be lost. */
 export const HEARTBEAT_INTERVAL_MS = 2_000
 const FETCH_WAIT_MS_MAX = 500
-const FETCH_BYTES_MAX = 16 * 1024 * 1024
-const PARTITION_FETCH_BYTES_MAX = 2 * 1024 * 1024
+const FETCH_BYTES_MAX = 4 * 1024 * 1024
+const PARTITION_FETCH_BYTES_MAX = 1024 * 1024
 const PARTITIONS_AT_ONCE = 64
 
 /** A member of a consumer group with eager rebalancing and offsets committed by hand. */
