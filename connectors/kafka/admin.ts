@@ -160,7 +160,7 @@ async function createTopics(admin: Admin, topics: readonly TopicSettings[]): Pro
   await waitForLeaders(admin, topics)
 }
 
-/** Waits until every partition has a leader. */
+/** Waits until every partition has a leader, and that leader knows of it: the brokers hear of a new topic one after the other. */
 async function waitForLeaders(admin: Admin, topics: readonly TopicSettings[]): Promise<void> {
   const deadline = performance.now() + CREATE_TIMEOUT_MS
   for (;;) {
@@ -169,7 +169,10 @@ async function waitForLeaders(admin: Admin, topics: readonly TopicSettings[]): P
       const led = found.filter(
         ({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0),
       )
-      if (led.length === topics.length) return
+      if (led.length === topics.length) {
+        for (const { topic } of topics) await admin.fetchTopicOffsets(topic)
+        return
+      }
     } catch (error) {
       if (performance.now() > deadline) throw error
     }
@@ -203,14 +206,30 @@ async function topicOffsets(admin: Admin, topic: string) {
     const offsets = await admin.fetchTopicOffsets(topic)
     return offsets.map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
   } catch (cause) {
-    if ((cause as { type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw cause
+    if (!isMissingTopic(cause)) throw cause
     throw topicsMissing([topic], cause)
+  }
+}
+
+/** The broker's answer may be the cause of an error that counts the library's retries. */
+function isMissingTopic(error: unknown): boolean {
+  const { type, cause } = error as { type?: string; cause?: { type?: string } }
+  return (type ?? cause?.type) === 'UNKNOWN_TOPIC_OR_PARTITION'
+}
+
+async function committedOffsets(admin: Admin, groupId: string, topics: readonly string[]) {
+  try {
+    return await admin.fetchOffsets({ groupId, topics: [...topics] })
+  } catch (cause) {
+    // The answer does not say which one is missing; this does.
+    if (isMissingTopic(cause)) for (const topic of topics) await topicOffsets(admin, topic)
+    throw cause
   }
 }
 
 async function groupLag(admin: Admin, groupId: string, topics: readonly string[]): Promise<readonly GroupLag[]> {
   const committed = new Map<string, bigint>()
-  for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics: [...topics] })) {
+  for (const { topic, partitions } of await committedOffsets(admin, groupId, topics)) {
     for (const { partition, offset } of partitions)
       if (offset !== '-1') committed.set(`${topic}/${partition}`, BigInt(offset))
   }

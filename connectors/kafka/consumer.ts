@@ -94,7 +94,11 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
         partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
         eachBatch: async ({ batch, heartbeat }) => {
           const { topic, partition } = batch
-          await continuity.check(batch)
+          await continuity.check(batch).catch((error) => {
+            // At once: the library would try again eight times, and find the same.
+            if (error instanceof TributaryError && error.code === 'fetch-gap' && !closed) options.onCrash(error)
+            throw error
+          })
           const records = batch.messages
             .filter((message) => !isPlaceholder(message))
             .map((message) => incoming(topic, partition, message))
@@ -191,7 +195,7 @@ function incoming(topic: string, partition: number, message: KafkaMessage): Inco
 }
 
 /** An error of the library means that brokers are away; anything else was thrown by us and keeps its own fate. */
-function crashError(error: Error): Error {
+export function crashError(error: Error): Error {
   if (!error.name.startsWith('KafkaJS')) return error
   const cause = (error as { cause?: unknown }).cause
   if (cause instanceof TributaryError) return cause
