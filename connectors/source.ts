@@ -24,8 +24,13 @@ export interface Source {
    * Streams events in batches until `signal` aborts (then it ends without an error) or something breaks (then it throws).
    * The source reads on only when the next batch is asked for, so back-pressure reaches its socket.
    * @param state what the last durable `state` event said; null on the very first start
+   * @param onStreaming called once the source is held by this reader and no other
    */
-  events(state: SourceState | null, signal: AbortSignal): AsyncIterable<readonly SourceEvent[]>
+  events(
+    state: SourceState | null,
+    signal: AbortSignal,
+    onStreaming?: () => void,
+  ): AsyncIterable<readonly SourceEvent[]>
 
   /** Everything up to a `progress` event's position is durable in Kafka: the source may forget it. Called in order, often. */
   acknowledge(position: bigint): void

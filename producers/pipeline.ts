@@ -100,8 +100,7 @@ async function read(
     encoders,
     onUnencodable: (entity) => options.observer.unencodable(options.source, entity),
   })
-  options.onReady(true)
-  for await (const events of source.events(state, signal)) {
+  for await (const events of source.events(state, signal, () => options.onReady(true))) {
     const whole = await hydrate(source, events)
     await queue.push(whole.map(encode))
   }

@@ -69,7 +69,11 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
     return inspected
   }
 
-  async function* run(given: SourceState | null, signal: AbortSignal): AsyncGenerator<readonly SourceEvent[]> {
+  async function* run(
+    given: SourceState | null,
+    signal: AbortSignal,
+    onStreaming: () => void,
+  ): AsyncGenerator<readonly SourceEvent[]> {
     const inspection = await inspectNow()
     for (const notice of identityNotices(name, inspection)) options.onNotice?.(notice)
     const { state, isNew } = await attempt(`checking slot "${slot}"`, () =>
@@ -77,18 +81,20 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
     )
     if (signal.aborted) return
     if (isNew) yield [{ kind: 'state', state }]
-    yield* stream(inspection, state, signal)
+    yield* stream(inspection, state, signal, onStreaming)
   }
 
   async function* stream(
     inspection: Inspection,
     initial: SourceState,
     signal: AbortSignal,
+    onStreaming: () => void,
   ): AsyncGenerator<readonly SourceEvent[]> {
     let state = initial
     settlement = acknowledgement.startSettlement(0n)
     const reader = await openWhenFree(sql, options, application, () => settlement.settled, signal)
     if (reader === undefined) return
+    onStreaming()
     const stop = () => {
       // The reader's own end is awaited below; here it only has to start.
       reader.close().catch(() => {})
@@ -266,13 +272,13 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
       })
     },
 
-    async *events(state, signal) {
+    async *events(state, signal, onStreaming = () => {}) {
       if (active.size > 0) throw new TributaryError('invariant-broken', `source "${name}" is streaming already`)
       const own = new AbortController()
       active.add(own)
       const either = AbortSignal.any([signal, own.signal])
       try {
-        if (!either.aborted) yield* run(state, either)
+        if (!either.aborted) yield* run(state, either, onStreaming)
       } catch (error) {
         // What an abort cuts off is not a failure.
         if (!either.aborted) throw error
