@@ -124,7 +124,7 @@ export async function createFlow(
       await admin.unsafe(`DROP DATABASE IF EXISTS ${prefix}_source WITH (FORCE)`)
       await admin.unsafe(`DROP DATABASE IF EXISTS ${prefix}_warehouse WITH (FORCE)`)
       await admin.end()
-      await deleteTopics(prefix)
+      await deleteTopics(prefix, settings.TRIBUTARY_KAFKA_BROKERS)
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -152,9 +152,9 @@ async function dropSlots(admin: postgres.Sql, prefix: string): Promise<void> {
   }, 'the slots are dropped')
 }
 
-async function deleteTopics(prefix: string): Promise<void> {
+async function deleteTopics(prefix: string, brokers?: string): Promise<void> {
   const kafka = connectKafka({
-    brokers: required('TRIBUTARY_KAFKA_BROKERS').split(','),
+    brokers: (brokers ?? required('TRIBUTARY_KAFKA_BROKERS')).split(','),
     clientId: 'test',
     log: () => {},
   })
