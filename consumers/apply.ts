@@ -5,10 +5,13 @@ import {
   type Outcome,
   type Patch,
 } from '../connectors/destination.ts'
+import { fateOf } from '../schemas/errors.ts'
 
 /**
  * Sends patches of one entity. A refusal of a whole request is nobody's outcome: it is split until the culprit stands alone, so that
  * one bad record costs about twice the logarithm of its batch in requests and the others nothing else.
+ * @param mayAsk asked before every request but the first: whether we still are the owner. Without, nothing more is sent, and what is
+ * left is `unavailable`
  * @returns one outcome a patch, in order
  */
 export async function apply(
@@ -16,25 +19,29 @@ export async function apply(
   mapping: EntityMapping,
   patches: readonly Patch[],
   signal: AbortSignal,
+  mayAsk: () => boolean = () => true,
 ): Promise<Outcome[]> {
-  if (patches.length > destination.batchMax) return halves(destination, mapping, patches, signal)
-  try {
-    return [...(await destination.apply(mapping, patches, signal))]
-  } catch (error) {
-    if (!(error instanceof BatchRefused)) throw error
-    if (patches.length === 1) return [{ kind: 'rejected', code: error.code, reason: error.message }]
-    return halves(destination, mapping, patches, signal)
+  let asked = false
+  const ask = async (some: readonly Patch[]): Promise<Outcome[]> => {
+    if (some.length > destination.batchMax) return await halves(some)
+    if (asked && !mayAsk()) return some.map(() => ({ kind: 'unavailable', error: new Error('no longer the owner') }))
+    asked = true
+    try {
+      return [...(await destination.apply(mapping, some, signal))]
+    } catch (error) {
+      if (error instanceof BatchRefused) {
+        if (some.length > 1) return await halves(some)
+        return [{ kind: 'rejected', code: error.code, reason: error.message }]
+      }
+      // Against the contract; but what was sent may have taken effect, so it must not count as surely not applied.
+      if (fateOf(error) === 'retry') return some.map(() => ({ kind: 'unknown', error: error as Error }))
+      throw error
+    }
   }
-}
-
-async function halves(
-  destination: Destination,
-  mapping: EntityMapping,
-  patches: readonly Patch[],
-  signal: AbortSignal,
-): Promise<Outcome[]> {
-  const middle = patches.length >> 1
-  const first = await apply(destination, mapping, patches.slice(0, middle), signal)
-  const second = await apply(destination, mapping, patches.slice(middle), signal)
-  return first.concat(second)
+  const halves = async (some: readonly Patch[]): Promise<Outcome[]> => {
+    const middle = some.length >> 1
+    const first = await ask(some.slice(0, middle))
+    return first.concat(await ask(some.slice(middle)))
+  }
+  return await ask(patches)
 }

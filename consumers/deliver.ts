@@ -94,7 +94,8 @@ async function applyItems(context: DeliveryContext, route: Route, items: readonl
   if (unchanged > 0) observer.gated(entity, 'unchanged', unchanged)
   if (sent.length === 0) return
   const patches = sent.map((item) => item.plan!.patch!)
-  const outcomes = await apply(context.destination, route.mapping, patches, context.signal)
+  const stillOurs = () => context.membership.inTouch && sent.every(({ assignment }) => assignment.active)
+  const outcomes = await apply(context.destination, route.mapping, patches, context.signal, stillOurs)
   const answeredAtMs = Date.now()
   const trouble = outcomes.find((outcome) => 'error' in outcome)
   if (trouble && 'error' in trouble)

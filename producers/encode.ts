@@ -57,11 +57,11 @@ function encodeChange(options: EncodeOptions, topics: ReadonlyMap<string, string
   if (topic === undefined || encode === undefined)
     throw new TributaryError('invariant-broken', `the source sent a change of ${change.entity}, which is not declared`)
   const committedAt = change.source.committedAt
-  if (change.op === 'delete') {
-    const record = { topic, key: change.key, value: null, headers: deletionHeaders(change) }
-    return { kind: 'record', record, bytes: change.key.length + 2 * RECORD_OVERHEAD_BYTES, committedAt }
-  }
   try {
+    if (change.op === 'delete') {
+      const record = { topic, key: change.key, value: null, headers: deletionHeaders(change) }
+      return { kind: 'record', record, bytes: change.key.length + 2 * RECORD_OVERHEAD_BYTES, committedAt }
+    }
     const value = encode(change)
     const record = { topic, key: change.key, value, headers: { 'tributary-id': deltaId(change) } }
     return { kind: 'record', record, bytes: value.length + change.key.length + RECORD_OVERHEAD_BYTES, committedAt }

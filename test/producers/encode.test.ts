@@ -40,6 +40,14 @@ test('a delete is a null value with its version in the headers', () => {
   expect(parseDeletion('customer', '42', item.record.headers)).toMatchObject({ version: head.version, op: 'delete' })
 })
 
+test('a delete whose headers do not fit becomes a capture dead letter too, and capture goes on', () => {
+  const source = { ...head.source, object: `public.${'x'.repeat(5_000)}` }
+  const { encoded, unencodable } = encoderWith(() => Buffer.alloc(0))
+  const item = encoded({ kind: 'change', change: { ...head, source, op: 'delete' }, missing: [] })
+  expect(item).toMatchObject({ kind: 'record', record: { topic: 'acme.erp.capture-dead-letter', key: 'customer/42' } })
+  expect(unencodable).toEqual(['customer'])
+})
+
 test('a value that does not fit becomes a capture dead letter without any value of the row', () => {
   const { encoded, unencodable } = encoderWith(() => {
     throw new TributaryError('value-unencodable', 'the field email of customer is too long')

@@ -1,0 +1,146 @@
+import { onTestFinished, vi } from 'vitest'
+import type { Destination, Outcome, Patch } from '../../connectors/destination.ts'
+import type { OutgoingRecord } from '../../connectors/kafka/producer.ts'
+import type { DeadLetterWriter } from '../../consumers/dead-letter.ts'
+import { Engine } from '../../consumers/engine.ts'
+import type { Ledger } from '../../consumers/ledger/ledger.ts'
+import { Membership } from '../../consumers/membership.ts'
+import type { Change, Delta } from '../../schemas/delta.ts'
+import { TributaryError } from '../../schemas/errors.ts'
+import { ROUTE, recordOf, SILENT_OBSERVER, sampleDecoder, TOPIC } from './fixtures.ts'
+import { LedgerModel } from './ledger-model.ts'
+
+export interface EngineChoice {
+  readonly compares?: boolean
+  readonly batchMax?: number
+  readonly concurrency?: number
+  readonly lateRequestMs?: number
+  /** What the destination answers for each request; by default everything is applied. May throw. */
+  readonly answer?: (patches: readonly Patch[], request: number) => readonly Outcome[] | Promise<readonly Outcome[]>
+}
+
+export const APPLIED: Outcome = { kind: 'applied' }
+export const UNKNOWN: Outcome = { kind: 'unknown', error: new Error('no answer') }
+
+/** An engine with one partition, a ledger in memory, and doubles of all else that a test can take away. */
+export function startEngine(choice: EngineChoice = {}) {
+  const { compares = true, batchMax = 10, concurrency = 2, lateRequestMs = 0 } = choice
+  const sent: (readonly Patch[])[] = []
+  const letters: OutgoingRecord[] = []
+  const failures: Error[] = []
+  const model = new LedgerModel()
+  const away = { ledger: false, registry: false, deadLetters: false, underWay: 0, mostUnderWay: 0 }
+  const client = { connection: 1 }
+  const reach = (
+    what: 'ledger' | 'registry' | 'deadLetters',
+    code: 'ledger-unreachable' | 'registry-unreachable' | 'publish-failed',
+  ) => {
+    if (away[what]) throw new TributaryError(code, `the ${what} is away`)
+  }
+  type Ask = (scope: never, token: string, requests: never) => unknown
+  const asking =
+    (ask: Ask): Ask =>
+    async (scope, token, requests) => {
+      if (away.ledger) client.connection++
+      reach('ledger', 'ledger-unreachable')
+      return ask(scope, token, requests)
+    }
+  const ledger = {
+    get connection() {
+      return client.connection
+    },
+    claim: asking((scope, token) => model.claim(scope, token, Date.now())),
+    gate: asking((scope, token, requests) => model.gate(scope, token, lateRequestMs, requests, Date.now())),
+    settle: asking((scope, token, requests) => model.settle(scope, token, compares, requests, Date.now())),
+  }
+  const answer = choice.answer ?? ((patches: readonly Patch[]) => patches.map(() => APPLIED))
+  const destination: Destination = {
+    comparesVersions: compares,
+    lateRequestMs,
+    batchMax,
+    plan: async () => [],
+    provision: async () => {},
+    check: async () => {},
+    close: async () => {},
+    async apply(_mapping, patches) {
+      sent.push(patches)
+      away.mostUnderWay = Math.max(away.mostUnderWay, ++away.underWay)
+      try {
+        return await answer(patches, sent.length)
+      } finally {
+        away.underWay--
+      }
+    },
+  }
+  const decoder = sampleDecoder()
+  const membership = new Membership(10_000)
+  const stop = new AbortController()
+  const engine = new Engine({
+    context: {
+      prefix: 'shop',
+      subscriber: 'warehouse',
+      destination,
+      ledger: ledger as unknown as Ledger,
+      decoder: {
+        decode: async (subject, key, value) => {
+          reach('registry', 'registry-unreachable')
+          return (await decoder.decode(subject, key, value)) as Delta
+        },
+      },
+      deadLetters: {
+        write: async (records: readonly OutgoingRecord[]) => {
+          reach('deadLetters', 'publish-failed')
+          letters.push(...records)
+        },
+      } as unknown as DeadLetterWriter,
+      membership,
+      observer: SILENT_OBSERVER,
+      log: () => {},
+      signal: stop.signal,
+    },
+    routes: [ROUTE],
+    concurrency,
+    onFailure: (error) => failures.push(error),
+  })
+  onTestFinished(() => {
+    stop.abort()
+    membership.wake()
+  })
+  let offset = 0
+  const assign = () => {
+    membership.confirmed()
+    engine.assigned([{ topic: TOPIC, partition: 0 }])
+  }
+  assign()
+  return {
+    engine,
+    sent,
+    letters,
+    failures,
+    model,
+    away,
+    membership,
+    assign,
+    /** Hands records to the engine, each at the next offset. */
+    ingest(...changes: Change[]) {
+      engine.ingest(
+        changes.map((change) => recordOf(change, offset++)),
+        BigInt(offset),
+      )
+    },
+    /** The offset that may be committed, as a number. */
+    get committable() {
+      const [ready] = engine.committable()
+      return ready === undefined ? null : Number(ready.next)
+    },
+    async until(condition: () => boolean, what: string) {
+      await vi.waitUntil(condition, { timeout: 10_000, interval: 5 }).catch((cause) => {
+        throw new Error(`waited in vain: ${what}`, { cause })
+      })
+    },
+    /** Another owner takes the scope, as after a rebalance of which this one has not heard. */
+    takeOver() {
+      model.claim({ subscriber: 'warehouse', entity: 'customer', partition: 0 }, 'f'.repeat(16), Date.now())
+    },
+  }
+}
