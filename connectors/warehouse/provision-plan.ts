@@ -38,7 +38,11 @@ interface WantedTable {
   readonly name: string
   readonly columns: readonly { readonly name: string; readonly sqlType: string; readonly required: boolean }[]
   readonly primaryKey: readonly string[]
+  /** Its rows are updated again and again, so its pages keep room for it: an update that stays on its page touches no index. */
+  readonly isPatched?: true
 }
+
+const PATCHED_FILLFACTOR = 80
 
 /** Compares what the mappings need with what is there. Adds tables and columns; never changes or drops one. */
 export function planProvision(schema: string, tables: readonly Table[], facts: CatalogueFacts): ProvisionPlan {
@@ -66,6 +70,7 @@ function wantedTables(tables: readonly Table[]): readonly WantedTable[] {
       name: table.target,
       columns: [...HEAD, ...deletedAt, ...table.columns.map(mapped)],
       primaryKey: [KEY_COLUMN],
+      isPatched: true,
     }
     if (table.policy !== 'archive') return [live]
     const archive: WantedTable = {
@@ -107,7 +112,8 @@ function createTable(schema: string, wanted: WantedTable): string {
       `${quoteIdentifier(name)} ${sqlType}${name === KEY_COLUMN ? ' COLLATE "C"' : ''}${required ? ' NOT NULL' : ''}`,
   )
   const primaryKey = `PRIMARY KEY (${wanted.primaryKey.map(quoteIdentifier).join(', ')})`
-  return `CREATE TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(wanted.name)} (${[...columns, primaryKey].join(', ')})`
+  const options = wanted.isPatched ? ` WITH (fillfactor = ${PATCHED_FILLFACTOR})` : ''
+  return `CREATE TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(wanted.name)} (${[...columns, primaryKey].join(', ')})${options}`
 }
 
 function missingColumns(schema: string, wanted: WantedTable, present: TableFacts): readonly string[] {
