@@ -3,7 +3,7 @@ import type { Producer } from '../connectors/kafka/producer.ts'
 import { pause } from '../connectors/pause.ts'
 import type { Source, SourceState } from '../connectors/source.ts'
 import type { Delta } from '../schemas/delta.ts'
-import { fateOf } from '../schemas/errors.ts'
+import { fateOf, TributaryError } from '../schemas/errors.ts'
 import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
@@ -104,4 +104,7 @@ async function read(
     const whole = await hydrate(source, events)
     await queue.push(whole.map(encode))
   }
+  // Against the contract; without an error there would be no pause before it is opened again.
+  if (!signal.aborted)
+    throw new TributaryError('source-unreachable', `The stream of source ${options.source} ended. It is opened again.`)
 }

@@ -218,6 +218,27 @@ describe('ownership', () => {
     expect(engine.sent.flat().map(({ key }) => key)).toEqual(['x', 'z'])
   })
 
+  test('a record of unknown result is not tried again for partitions that were taken away, and holds up nothing', async () => {
+    const held = Promise.withResolvers<void>()
+    const engine = startEngine({
+      concurrency: 1,
+      async answer(patches, request) {
+        if (request === 1) await held.promise
+        return patches.map(() => (request === 1 ? UNKNOWN : APPLIED))
+      },
+    })
+    engine.ingest(upsertOf('x', 1, WHOLE))
+    await engine.until(() => engine.sent.length === 1, 'it is sent')
+    const [former] = engine.engine.assignments
+    // Without a word of revocation in between, as when a rejoin was not noticed.
+    engine.assign()
+    expect(former!.active).toBe(false)
+    held.resolve()
+    engine.ingest(upsertOf('y', 2, WHOLE))
+    await engine.until(() => engine.committable === 2, 'the new assignment goes on')
+    expect(engine.sent.flat().map(({ key }) => key)).toEqual(['x', 'y'])
+  })
+
   test('a refused batch is not split by an owner that lost its partitions', async () => {
     const engine = startEngine({
       answer() {
@@ -307,6 +328,7 @@ describe('bounds', () => {
     const drained = engine.engine.drain(10_000)
     held.resolve()
     await drained
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     engine.ingest(upsertOf('z', 3, WHOLE))
     expect(engine.sent).toHaveLength(1)
     expect(engine.committable).toBe(1)

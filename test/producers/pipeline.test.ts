@@ -33,8 +33,11 @@ function change(position: bigint): SourceEvent {
   }
 }
 
-/** A source with a log of ten positions, and a Kafka that keeps what it acknowledged. `fail` decides about each send. */
-function world(fail: (sends: number) => Error | null) {
+/**
+ * A source with a log of ten positions, and a Kafka that keeps what it acknowledged. `fail` decides about each send. A stream may `break`
+ * off by itself after a position.
+ */
+function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfter?: bigint) {
   const kept: string[] = []
   let settled = 0n
   let sends = 0
@@ -45,8 +48,10 @@ function world(fail: (sends: number) => Error | null) {
     const source: Partial<Source> = {
       prepare: async () => {},
       async *events(_state, signal) {
-        for (let position = settled + 1n; position <= 10n && !signal.aborted; position++)
+        for (let position = settled + 1n; position <= 10n && !signal.aborted; position++) {
           yield [change(position), { kind: 'progress', position }]
+          if (position === breaksAfter) return
+        }
         if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
       },
       acknowledge(position) {
@@ -67,7 +72,7 @@ function world(fail: (sends: number) => Error | null) {
       connect: async () => {},
       async send(records: readonly OutgoingRecord[]) {
         expect(spent).toBe(false)
-        const error = fail(++sends)
+        const error = await fail(++sends)
         if (error) {
           spent = true
           throw error
@@ -94,7 +99,7 @@ function world(fail: (sends: number) => Error | null) {
       },
       stop.signal,
     )
-  return { run, kept, log, settled: () => settled }
+  return { run, kept, log, stop, settled: () => settled }
 }
 
 test('everything is published in order, and acknowledged only after it is kept', async () => {
@@ -114,6 +119,32 @@ test('after a failed send a new source and a new producer go on from the last se
   expect(log.filter((line) => line === 'producer opened')).toHaveLength(2)
   expect(log.filter((line) => line.endsWith('closed'))).toHaveLength(4)
   expect(log).toContain('restarted')
+})
+
+test('a stream that ends by itself is opened again after a pause, with all before it settled', async () => {
+  const { run, kept, log } = world(() => null, 4n)
+  await run()
+  expect(kept).toEqual(Array.from({ length: 10 }, (_, index) => `k${index + 1}`))
+  expect(log.filter((line) => line === 'restarted')).toHaveLength(1)
+})
+
+test('asked to stop, it publishes and settles what was read, reads nothing more and closes everything', async () => {
+  const held = Promise.withResolvers<null>()
+  const sending = Promise.withResolvers<void>()
+  const { run, kept, log, stop, settled } = world((sends) => {
+    if (sends > 1) return null
+    sending.resolve()
+    return held.promise
+  })
+  const running = run()
+  await sending.promise
+  stop.abort()
+  held.resolve(null)
+  await running
+  expect(kept.length).toBeGreaterThan(0)
+  expect(kept).toHaveLength(Number(settled()))
+  expect(log.filter((line) => line.endsWith('closed'))).toHaveLength(2)
+  expect(log).not.toContain('restarted')
 })
 
 test('an error that will not pass ends capture, with everything closed', async () => {
