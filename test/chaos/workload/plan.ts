@@ -29,11 +29,13 @@ function some(random: Random): string[] {
 
 type Action = (random: Random) => string[]
 
-const account = (random: Random) => String(1 + random.below(15))
-const article = (random: Random) => String(1 + random.below(8))
+/** Hot keys, where sessions meet and much is coalesced, and cold ones, which no later change repairs. */
+const either = (random: Random, hot: number, cold: number) => random.below(random.chance(0.5) ? hot : cold)
+const account = (random: Random) => String(1 + either(random, 15, 400))
+const article = (random: Random) => String(1 + either(random, 8, 60))
 const place = (random: Random) => `'p${random.below(3)}'`
-const item = (random: Random) => `'i${random.below(8)}'`
-const document = (random: Random) => `'00000000-0000-4000-8000-0000000000${10 + random.below(15)}'`
+const item = (random: Random) => `'i${either(random, 8, 200)}'`
+const document = (random: Random) => `'00000000-0000-4000-8000-000000000${100 + either(random, 15, 200)}'`
 
 const changeAccount: Action = (random) => [
   `INSERT INTO accounts VALUES (${account(random)}, 'name ${random.below(4)}', ${random.below(100_000)}.${random.below(90) + 10}, ${random.chance(0.5)})
