@@ -9,9 +9,8 @@ export class RecordTooLarge extends Error {}
 /** The most bytes of a record's value, written or read: above what a topic takes, below what could hurt a process. */
 export const RECORD_BYTES_MAX = 8 * 1024 * 1024
 
-const BUFFER_BYTES = 4096
-/** A writer whose buffer grew beyond this gives it back after the record. */
-const BUFFER_KEPT_BYTES = 1024 * 1024
+/** Records are written one behind the other into slabs of this size. */
+const SLAB_BYTES = 128 * 1024
 
 const TWO_28 = 2 ** 28
 const TWO_52 = 2 ** 52
@@ -24,22 +23,26 @@ const MEDIUM_STRING_UNITS = 65_536
 const DOUBLE_BYTES = 8
 const VARINT_BYTES_MAX = 10
 
-/** Writes Avro's binary encoding into one growing buffer, reused from record to record. */
+/**
+ * Writes Avro's binary encoding. Records lie one behind the other in a slab and are handed out as views of it, without a copy: whoever keeps
+ * one record keeps its slab, and those who take them publish them soon and together.
+ */
 export class AvroWriter {
-  private buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+  private buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  /** Where the present record begins. */
+  private start = 0
   private position = 0
 
-  /** The bytes written since the last call, as a buffer of their own. */
+  /** The bytes written since the last call; nothing writes to them any more. */
   take(): Buffer {
-    const bytes = Buffer.allocUnsafe(this.position)
-    this.buffer.copy(bytes, 0, 0, this.position)
-    this.reset()
+    const bytes = this.buffer.subarray(this.start, this.position)
+    this.start = this.position
     return bytes
   }
 
+  /** Forgets what was written since the last {@link take}. */
   reset(): void {
-    this.position = 0
-    if (this.buffer.length > BUFFER_KEPT_BYTES) this.buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+    this.position = this.start
   }
 
   writeByte(byte: number): void {
@@ -129,7 +132,7 @@ export class AvroWriter {
       this.position += 1 + length
       return true
     }
-    const room = RECORD_BYTES_MAX - this.position - VARINT_BYTES_MAX
+    const room = RECORD_BYTES_MAX - (this.position - this.start) - VARINT_BYTES_MAX
     return units <= MEDIUM_STRING_UNITS && 3 * units <= room ? this.writeMediumString(text) : this.writeLongString(text)
   }
 
@@ -172,12 +175,17 @@ export class AvroWriter {
   }
 
   private reserve(bytes: number): void {
-    const needed = this.position + bytes
-    if (needed <= this.buffer.length) return
+    if (this.position + bytes <= this.buffer.length) return
+    const written = this.position - this.start
+    const needed = written + bytes
     if (needed > RECORD_BYTES_MAX) throw new RecordTooLarge()
-    const larger = Buffer.allocUnsafeSlow(Math.min(RECORD_BYTES_MAX, Math.max(needed, 2 * this.buffer.length)))
-    this.buffer.copy(larger, 0, 0, this.position)
-    this.buffer = larger
+    // A record that outgrows a slab gets one of its own, with room to grow.
+    const size = needed > SLAB_BYTES / 2 ? Math.min(RECORD_BYTES_MAX, 2 * needed) : SLAB_BYTES
+    const next = Buffer.allocUnsafeSlow(size)
+    this.buffer.copy(next, 0, this.start, this.position)
+    this.buffer = next
+    this.start = 0
+    this.position = written
   }
 }
 
