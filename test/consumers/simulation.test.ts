@@ -3,7 +3,10 @@ import { DIRECTED } from './simulation/directed.ts'
 import type { Flaws } from './simulation/flaws.ts'
 import { inWorld, runSchedule } from './simulation/run.ts'
 
-/** `SEED` and `SCHEDULES` in the environment choose the first seed and how many schedules each kind of destination gets. */
+/**
+ * `SEED` and `SCHEDULES` in the environment choose the first seed and how many schedules each kind of destination gets; `TRAIL=1` prints
+ * what happened to a key that differs.
+ */
 const SEED = Number(process.env.SEED ?? Math.floor(Date.now() / 1000) % 1_000_000)
 const SCHEDULES = Number(process.env.SCHEDULES ?? 1_000)
 
@@ -23,7 +26,7 @@ const KINDS = [
 
 describe.each(KINDS)('a destination that %s', (_kind, compares) => {
   test(`is like the source after any schedule and quiet (SEED=${SEED} SCHEDULES=${SCHEDULES})`, {
-    timeout: 120_000,
+    timeout: 60_000 + 100 * SCHEDULES,
   }, async () => {
     for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
       const differences = await runSchedule({ seed, compares })

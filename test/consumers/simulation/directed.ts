@@ -58,10 +58,10 @@ async function deliver(world: World): Promise<void> {
 /** Past the time in which a key that the ledger has not seen counts as uncertain. */
 async function begin(world: World, fields: Readonly<Record<string, string>>): Promise<void> {
   world.faults = false
-  world.put('x', fields)
+  world.origin.put('x', fields)
   await deliver(world)
   world.pass(2 * LATE_MS)
-  world.put('x', { c: 'begun' })
+  world.origin.put('x', { c: 'begun' })
   await deliver(world)
 }
 
@@ -74,13 +74,13 @@ export const DIRECTED: readonly Directed[] = [
     compares: true,
     async happen(world) {
       await begin(world, WHOLE)
-      world.put('x', { b: '1' })
+      world.origin.put('x', { b: '1' })
       world.fetch(10)
       await untilRequest(world)
       world.answerRequest()
       world.crash()
-      world.put('x', { b: '0' })
-      world.compactAll()
+      world.origin.put('x', { b: '0' })
+      world.origin.compactAll()
     },
   },
   {
@@ -89,13 +89,13 @@ export const DIRECTED: readonly Directed[] = [
     compares: false,
     async happen(world) {
       await begin(world, WHOLE)
-      world.put('x', { a: '1' })
+      world.origin.put('x', { a: '1' })
       world.fetch(10)
       await untilRequest(world)
       world.loseRequest(LATE_MS - 1)
       await untilRequest(world)
       await untilIdle(world)
-      world.put('x', { a: '0' })
+      world.origin.put('x', { a: '0' })
       await deliver(world)
     },
   },
@@ -105,13 +105,13 @@ export const DIRECTED: readonly Directed[] = [
     compares: true,
     async happen(world) {
       await begin(world, WHOLE)
-      world.put('x', { a: '1' })
+      world.origin.put('x', { a: '1' })
       world.fetch(10)
       await untilRequest(world)
       world.answerRequest()
       world.freeze()
       await deliver(world)
-      world.put('x', { b: '1' })
+      world.origin.put('x', { b: '1' })
       world.fetch(10)
       await untilRequest(world)
       const held = world.requests.splice(0)
@@ -122,8 +122,8 @@ export const DIRECTED: readonly Directed[] = [
       world.requests.push(...held)
       world.answerRequest()
       world.crash()
-      world.put('x', { b: '0' })
-      world.compactAll()
+      world.origin.put('x', { b: '0' })
+      world.origin.compactAll()
     },
   },
   {
@@ -133,10 +133,10 @@ export const DIRECTED: readonly Directed[] = [
     async happen(world) {
       await begin(world, WHOLE)
       world.saveLedger()
-      world.put('x', { a: '1' })
+      world.origin.put('x', { a: '1' })
       await deliver(world)
       world.restartLedger(false)
-      world.put('x', { a: '0' })
+      world.origin.put('x', { a: '0' })
     },
   },
   {
@@ -145,17 +145,17 @@ export const DIRECTED: readonly Directed[] = [
     compares: false,
     async happen(world) {
       world.faults = false
-      world.put('y', WHOLE)
+      world.origin.put('y', WHOLE)
       await deliver(world)
       world.saveLedger()
       world.pass(2 * LATE_MS)
-      world.put('x', { ...WHOLE, a: '1' })
+      world.origin.put('x', { ...WHOLE, a: '1' })
       world.fetch(10)
       await untilRequest(world)
       world.crash(LATE_MS - 1)
       world.restartLedger(false)
       await deliver(world)
-      world.put('x', { a: '0' })
+      world.origin.put('x', { a: '0' })
       await deliver(world)
     },
   },
@@ -165,9 +165,9 @@ export const DIRECTED: readonly Directed[] = [
     compares: true,
     async happen(world) {
       await begin(world, WHOLE)
-      world.put('x', { a: '1' })
-      world.put('x', { a: '2' })
-      world.appendStale(3)
+      world.origin.put('x', { a: '1' })
+      world.origin.put('x', { a: '2' })
+      world.origin.appendStale(3)
     },
   },
   {
@@ -176,11 +176,11 @@ export const DIRECTED: readonly Directed[] = [
     compares: true,
     async happen(world) {
       await begin(world, WHOLE)
-      world.put('x', { a: '1' })
+      world.origin.put('x', { a: '1' })
       world.fetch(10)
       await untilRequest(world)
       const held = world.requests.splice(0)
-      world.put('y', WHOLE)
+      world.origin.put('y', WHOLE)
       world.fetch(10)
       await untilRequest(world)
       world.answerRequest()
@@ -198,15 +198,15 @@ export const DIRECTED: readonly Directed[] = [
     compares: true,
     async happen(world) {
       await begin(world, WHOLE)
-      world.put('x', { b: '1' })
-      world.put('x', { a: '1' })
+      world.origin.put('x', { b: '1' })
+      world.origin.put('x', { a: '1' })
       // The member that gets both sends one patch of the newer version, which lands late.
       world.fetch(10)
       await untilRequest(world)
       world.crash(900)
       world.fetch(1)
       await finishOne(world)
-      world.put('x', { a: '0' })
+      world.origin.put('x', { a: '0' })
     },
   },
   {
@@ -215,12 +215,12 @@ export const DIRECTED: readonly Directed[] = [
     compares: false,
     async happen(world) {
       await begin(world, WHOLE)
-      world.put('x', { a: '1' })
+      world.origin.put('x', { a: '1' })
       world.fetch(10)
       await untilRequest(world)
       world.crash(LATE_MS - 1)
       await deliver(world)
-      world.put('x', { a: '0' })
+      world.origin.put('x', { a: '0' })
       await deliver(world)
     },
   },

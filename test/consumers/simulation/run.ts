@@ -61,9 +61,9 @@ type Action = (world: World) => void
 
 /** What may happen next, and how often where all is as usual. */
 const BUSINESS: readonly [number, Action][] = [
-  [9, (world) => world.write()],
-  [10, (world) => world.publish()],
-  [3, (world) => world.settleSource()],
+  [9, (world) => world.origin.write()],
+  [10, (world) => world.origin.publish()],
+  [3, (world) => world.origin.settle()],
   [10, (world) => world.fetch(1 + world.random.upTo(4))],
   [5, (world) => world.commit()],
   [50, (world) => world.answerCall()],
@@ -72,8 +72,8 @@ const BUSINESS: readonly [number, Action][] = [
   [3, (world) => world.heartbeat()],
 ]
 const FAULTS: readonly [number, Action][] = [
-  [1.5, (world) => world.republish()],
-  [2, (world) => world.compact()],
+  [1.5, (world) => world.origin.republish()],
+  [2, (world) => world.origin.compact()],
   [1, (world) => world.rejoin()],
   [1, (world) => world.crash()],
   [1, (world) => world.freeze()],
@@ -109,7 +109,7 @@ async function heal(world: World): Promise<string[]> {
   world.pass(10 * LATE_MS)
   world.heartbeat()
   for (let round = 0; round < HEALING_ROUNDS_MAX; round++) {
-    world.publish()
+    world.origin.publish()
     world.fetch(10)
     await flush()
     while (world.calls.length + world.requests.length > 0) {

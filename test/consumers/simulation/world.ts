@@ -1,20 +1,17 @@
 import { BatchRefused, type Outcome, type Patch } from '../../../connectors/destination.ts'
-import type { IncomingRecord } from '../../../connectors/kafka/consumer.ts'
 import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
 import { packFingerprints, unpackFingerprints } from '../../../consumers/fingerprint.ts'
 import { packVersion } from '../../../consumers/ledger/entry.ts'
-import type { Change } from '../../../schemas/delta.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { formatVersion } from '../../../schemas/version.ts'
-import { deleteOf, FINGERPRINTER, MAPPING, recordOf, upsertOf } from '../fixtures.ts'
+import { FINGERPRINTER, MAPPING } from '../fixtures.ts'
 import { LedgerModel } from '../ledger-model.ts'
 import type { Flaws } from './flaws.ts'
 import { type Call, cutOff, LATE_MS, Member, type Request, SESSION_MS } from './member.ts'
+import { FIELDS, KEYS, Origin } from './origin.ts'
 import type { Random } from './random.ts'
 import { Subscriber } from './subscriber.ts'
 
-const KEYS = ['x', 'y', 'z']
-const FIELDS = ['a', 'b', 'c']
 const SCOPE = { subscriber: 'warehouse', entity: 'customer', partition: 0 }
 /** Where versions are compared, a lost request may land at any time, unless the ledger has lost its mark. */
 const LATE_MS_COMPARED = 6 * LATE_MS
@@ -28,6 +25,7 @@ export class World {
   readonly random: Random
   readonly flaws: Flaws
   readonly compares: boolean
+  readonly origin: Origin
   readonly subscriber: Subscriber
   readonly ledger: LedgerModel
   readonly failures: Error[] = []
@@ -42,20 +40,11 @@ export class World {
   readonly #lateMs: number
   readonly #restarts: boolean
   readonly #clock: Clock
-  readonly #source = new Map<string, Readonly<Record<string, string>> | null>()
-  readonly #log: Change[] = []
-  #topic: { offset: bigint; change: Change }[] = []
-  /** Every record that ever was on the topic, compacted away or not. */
-  readonly #history = new Map<bigint, Change>()
-  #published = 0
-  #settled = 0
-  #nextOffset = 0n
   #committed = 0n
   #late: { atMs: number; carryOut: () => void }[] = []
   #lateCommands: (() => unknown)[] = []
   #saved = new Map<string, string>()
   readonly #vandalised = new Set<string>()
-  readonly #keys: readonly string[]
   readonly #lossyAnswers: number
   readonly #otherAnswers: number
   readonly #lossyCalls: number
@@ -66,7 +55,7 @@ export class World {
     this.compares = compares
     this.flaws = flaws
     this.#clock = clock
-    this.#keys = KEYS.slice(random.upTo(KEYS.length - 1))
+    this.origin = new Origin(random)
     this.#lossyAnswers = random.pick([0, 0.05, 0.2])
     this.#otherAnswers = random.pick([0, 0.03, 0.1])
     this.#lossyCalls = random.pick([0, 0, 0.05])
@@ -77,95 +66,14 @@ export class World {
     this.member = this.#newMember()
   }
 
-  // The source and the topic
-
-  write(): void {
-    const key = this.random.pick(this.#keys)
-    const position = this.#log.length + 1
-    const before = this.#source.get(key)
-    if (before && this.random.chance(0.15)) {
-      this.#source.set(key, null)
-      this.#log.push(deleteOf(key, position))
-      return
-    }
-    const value = () => String(this.random.upTo(1))
-    const after = before
-      ? { ...before, [this.random.pick(FIELDS)]: value() }
-      : Object.fromEntries(FIELDS.map((field) => [field, value()]))
-    this.#source.set(key, after)
-    this.#log.push(upsertOf(key, position, after))
-  }
-
-  /** A change at the source that a directed schedule chooses; null deletes. */
-  put(key: string, fields: Readonly<Record<string, string>> | null): void {
-    const position = this.#log.length + 1
-    const after = fields && { ...this.#source.get(key), ...fields }
-    this.#source.set(key, after)
-    this.#log.push(after === null ? deleteOf(key, position) : upsertOf(key, position, after))
-    this.publish()
-  }
-
-  /** An old record at the end of the topic, which a writer that was replaced left there. */
-  appendStale(position: number): void {
-    const change = this.#log[position - 1]!
-    this.#history.set(this.#nextOffset, change)
-    this.#topic.push({ offset: this.#nextOffset++, change })
-  }
-
-  /** Compaction that leaves only the last record of each key. */
-  compactAll(): void {
-    this.#compactBefore(this.#nextOffset)
-  }
-
-  /** Every object that someone took away from the subscriber gets a new value: the next change has to bring it back whole. */
-  repair(): void {
-    for (const key of this.#vandalised) {
-      const before = this.#source.get(key)
-      if (!before) continue
-      const after = { ...before, [this.random.pick(FIELDS)]: 'repaired' }
-      this.#source.set(key, after)
-      this.#log.push(upsertOf(key, this.#log.length + 1, after))
-    }
-  }
-
-  publish(): void {
-    const change = this.#log[this.#published]
-    if (!change) return
-    this.#published++
-    const offset = this.#nextOffset++
-    this.#history.set(offset, change)
-    this.#topic.push({ offset, change })
-  }
-
-  settleSource(): void {
-    this.#settled = this.#published
-  }
-
-  /** The producer crashed: what it had not settled is published again. */
-  republish(): void {
-    this.#published = this.#settled
-  }
-
-  compact(): void {
-    this.#compactBefore(BigInt(this.random.upTo(Number(this.#nextOffset))))
-  }
-
-  #compactBefore(before: bigint): void {
-    const last = new Map<string, bigint>()
-    for (const { offset, change } of this.#topic) if (offset < before) last.set(change.key, offset)
-    this.#topic = this.#topic.filter(({ offset, change }) => offset >= before || last.get(change.key) === offset)
-  }
-
   // The group
 
   fetch(max: number): void {
     const { member } = this
     if (member.frozen) return
-    const records: IncomingRecord[] = []
-    for (const { offset, change } of this.#topic)
-      if (offset >= member.position && records.length < max) records.push(recordOf(change, offset))
+    const records = this.origin.read(member.position, max)
     if (records.length === 0) return
-    member.engine.ingest(records, this.#nextOffset)
+    member.engine.ingest(records, this.origin.high)
     member.position = records.at(-1)!.offset + 1n
   }
 
@@ -285,9 +193,14 @@ export class World {
     this.#loseAnswer(this.requests[0]!, landsInMs)
   }
 
+  /** Every object that someone took away from the subscriber gets a new value: the next change has to bring it back whole. */
+  repair(): void {
+    for (const key of this.#vandalised) this.origin.touch(key)
+  }
+
   /** Someone deletes an object at the subscriber. */
   vandalise(): void {
-    const key = this.random.pick(this.#keys)
+    const key = this.origin.someKey()
     if (!this.subscriber.objects.get(key)?.fields) return
     this.subscriber.objects.delete(key)
     this.#vandalised.add(key)
@@ -356,26 +269,26 @@ export class World {
   get idle(): boolean {
     const { member } = this
     const finished = [...member.engine.assignments].every(({ offsets }) => offsets.size === 0)
-    const fetched = this.#topic.every(({ offset }) => offset < member.position)
+    const fetched = this.origin.read(member.position, 1).length === 0
     return finished && fetched && ![...this.calls, ...this.requests].some((pending) => pending.member === member)
   }
 
   get quiet(): boolean {
-    return this.idle && this.#published === this.#log.length && this.calls.length + this.requests.length === 0
+    return this.idle && this.origin.published && this.calls.length + this.requests.length === 0
   }
 
   /** Keys whose mapped fields differ and whose newest change is not a dead letter either. */
   differences(): string[] {
     return KEYS.flatMap((key) => {
-      const wanted = this.#source.get(key) ?? null
+      const wanted = this.origin.rows.get(key) ?? null
       const held = this.subscriber.objects.get(key)?.fields ?? null
       const same =
         wanted === null || held === null
           ? wanted === held
           : FIELDS.every((field) => wanted[field] === held[`to_${field}`])
       if (same) return []
-      const newest = this.#log.findLast((change) => change.key === key)!
-      if (this.#deadLetters.get(key) === formatVersion(newest.version)) return []
+      const newest = this.origin.newestOf(key)
+      if (newest && this.#deadLetters.get(key) === formatVersion(newest)) return []
       if (process.env.TRAIL)
         console.log(this.trail.filter((line) => !/^\d+ [xyz] /.test(line) || line.includes(` ${key} `)).join('\n'))
       return [`${key}: wanted ${JSON.stringify(wanted)} and found ${JSON.stringify(held)}`]
@@ -440,16 +353,11 @@ export class World {
       if (value === null) this.#deadLetters.delete(name)
       else {
         const offset = BigInt(headers['__connect.errors.offset']!)
-        const version = this.#versionAt(offset, name)
+        const version = this.origin.versionAt(offset, name)
+        if (version === undefined) throw new TributaryError('invariant-broken', 'a dead letter of another key')
         this.#deadLetters.set(name, version)
       }
     }
-  }
-
-  #versionAt(offset: bigint, key: string): string {
-    const found = this.#history.get(offset)
-    if (found?.key !== key) throw new TributaryError('invariant-broken', 'a dead letter of a record that never was')
-    return formatVersion(found.version)
   }
 
   #recordFirst(patches: Request['patches']): void {
