@@ -80,6 +80,7 @@ program.addCommand(
     .option('--rows <number>', 'changes in the backlog', count, 200_000)
     .option('--keys <number>', 'rows they are spread over', count, 20_000)
     .option('--rounds <number>', 'times each is measured', count, 2)
+    .option('--transaction-rows <number>', 'changes in one transaction at the source', count, 1)
     .action((flags) => runBench('capture', flags, (run) => benchCapture(run, flags))),
 )
 program.addCommand(
@@ -87,6 +88,7 @@ program.addCommand(
     .option('--rows <number>', 'changes in the backlog', count, 200_000)
     .option('--keys <number>', 'rows they are spread over', count, 20_000)
     .option('--rounds <number>', 'times each is measured', count, 2)
+    .option('--transaction-rows <number>', 'changes in one transaction at the source', count, 1)
     .action((flags) => runBench('deliver', flags, (run) => benchDeliver(run, flags))),
 )
 program.addCommand(

@@ -1,11 +1,13 @@
 import { type BenchRun, captureSnapshot, type Drain, drainBare, drainOf, startCapture } from './support/run.ts'
 import { median, round } from './support/statistics.ts'
-import { insertRows, makeChanges, TRANSACTION_ROWS } from './support/workload.ts'
+import { insertRows, makeChanges } from './support/workload.ts'
 
 export interface CaptureOptions {
   readonly rows: number
   readonly keys: number
   readonly rounds: number
+  /** Changes of one transaction. */
+  readonly transactionRows: number
 }
 
 /** A copy of where the backlog begins. */
@@ -16,7 +18,7 @@ const BACKLOG_SLOT = 'backlog'
  * stand at the same place. Measured from the first batch read until Kafka holds the last record (for the reader: until the last is read),
  * so that the start of a process is in neither.
  */
-export async function benchCapture(run: BenchRun, { rows, keys, rounds }: CaptureOptions) {
+export async function benchCapture(run: BenchRun, { rows, keys, rounds, transactionRows }: CaptureOptions) {
   const { pipeline, progress } = run
   const { flow, slot } = pipeline
   progress.step(`Making ${keys.toLocaleString('en')} rows and capturing their snapshot`)
@@ -28,7 +30,9 @@ export async function benchCapture(run: BenchRun, { rows, keys, rounds }: Captur
   const backlogSlot = `${flow.prefix}_${BACKLOG_SLOT}`
   await pipeline.copySlot(slot, backlogSlot)
   progress.step(`Making a backlog of ${rows.toLocaleString('en')} changes`)
-  await makeChanges(flow.source, { first: 1, count: rows, keys }, (done) => progress.update(done, rows))
+  await makeChanges(flow.source, { first: 1, count: rows, keys, transactionRows }, (done) =>
+    progress.update(done, rows),
+  )
 
   const bare: Drain[] = []
   const captured: (Drain & { readonly bytes: number; readonly megabytesPerSecond: number })[] = []
@@ -47,7 +51,7 @@ export async function benchCapture(run: BenchRun, { rows, keys, rounds }: Captur
     rows,
     keys,
     rounds,
-    transactionRows: TRANSACTION_ROWS,
+    transactionRows,
     recordsPerSecond: round(rate),
     bareRecordsPerSecond: round(bareRate),
     ratio: round(rate / bareRate),

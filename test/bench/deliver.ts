@@ -11,12 +11,14 @@ import {
   startDelivery,
 } from './support/run.ts'
 import { median, round } from './support/statistics.ts'
-import { countDifferences, insertRows, makeChanges, TRANSACTION_ROWS } from './support/workload.ts'
+import { countDifferences, insertRows, makeChanges } from './support/workload.ts'
 
 export interface DeliverOptions {
   readonly rows: number
   readonly keys: number
   readonly rounds: number
+  /** Changes of one transaction. */
+  readonly transactionRows: number
 }
 
 interface Delivered extends Drain {
@@ -31,7 +33,7 @@ interface Delivered extends Drain {
  * until the last batch is settled in the ledger. At the end every row is compared.
  * @throws Error when a row differs: the figures are void
  */
-export async function benchDeliver(run: BenchRun, { rows, keys, rounds }: DeliverOptions) {
+export async function benchDeliver(run: BenchRun, { rows, keys, rounds, transactionRows }: DeliverOptions) {
   const { pipeline, progress } = run
   const { flow, slot } = pipeline
   await insertRows(flow.source, 1, seedRows(keys))
@@ -49,7 +51,7 @@ export async function benchDeliver(run: BenchRun, { rows, keys, rounds }: Delive
     const backlogSlot = `${flow.prefix}_backlog_${number}`
     await pipeline.copySlot(slot, backlogSlot)
     progress.step(`Round ${number} of ${rounds}: making and capturing ${rows.toLocaleString('en')} changes`)
-    await makeChanges(flow.source, { first: 1 + (number - 1) * rows, count: rows, keys }, () => {})
+    await makeChanges(flow.source, { first: 1 + (number - 1) * rows, count: rows, keys, transactionRows }, () => {})
     captured += rows
     const report = await capture.until(
       (now) => now.capture.records >= captured,
@@ -68,7 +70,7 @@ export async function benchDeliver(run: BenchRun, { rows, keys, rounds }: Delive
   const differences = await countDifferences(flow.source, flow.warehouse)
   progress.end()
   if (differences > 0) throw new Error(`${differences} of ${keys} rows differ at the warehouse: this run is void`)
-  return figuresOf({ rows, keys, rounds }, bare, delivered)
+  return figuresOf({ rows, keys, rounds, transactionRows }, bare, delivered)
 }
 
 function figuresOf(options: DeliverOptions, bare: readonly Drain[], delivered: readonly Delivered[]) {
@@ -77,7 +79,6 @@ function figuresOf(options: DeliverOptions, bare: readonly Drain[], delivered: r
   const bareRate = median(bare.map(({ recordsPerSecond }) => recordsPerSecond))
   return {
     ...options,
-    transactionRows: TRANSACTION_ROWS,
     rowsEqual: true,
     recordsPerSecond: round(rate),
     bareRecordsPerSecond: round(bareRate),

@@ -18,9 +18,6 @@ export const COLUMNS = {
   updated_at: 'timestamptz',
 } as const
 
-/** Changes of one transaction: between the single row of an order desk and the thousands of a nightly job. */
-export const TRANSACTION_ROWS = 100
-
 /**
  * The tables and what makes changes. `bench_change` changes one or two columns of the row that the number of the change
  * chooses; the same number always makes the same choice.
@@ -67,10 +64,15 @@ export async function insertRows(sql: postgres.Sql, first: number, last: number)
 
 const STEP_ROWS = 10_000
 
-/** Makes changes number `first` to `first + count - 1`, committed in transactions of {@link TRANSACTION_ROWS}. */
+/** Makes changes number `first` to `first + count - 1`, committed in transactions of `transactionRows`. */
 export async function makeChanges(
   sql: postgres.Sql,
-  { first, count, keys }: { first: number; count: number; keys: number },
+  {
+    first,
+    count,
+    keys,
+    transactionRows,
+  }: { readonly first: number; readonly count: number; readonly keys: number; readonly transactionRows: number },
   onDone: (done: number) => void,
 ): Promise<void> {
   const session = await sql.reserve()
@@ -80,7 +82,7 @@ export async function makeChanges(
     for (let done = 0; done < count; ) {
       const rows = Math.min(STEP_ROWS, count - done)
       const from = first + done
-      await session.unsafe(`CALL bench_changes(${from}, ${from + rows - 1}, ${keys}, ${TRANSACTION_ROWS})`)
+      await session.unsafe(`CALL bench_changes(${from}, ${from + rows - 1}, ${keys}, ${transactionRows})`)
       done += rows
       onDone(done)
     }
