@@ -2,8 +2,6 @@ import type { EntityMapping } from '../../connectors/destination.ts'
 import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
 import { createFingerprinter } from '../../consumers/fingerprint.ts'
 import type { Route } from '../../consumers/item.ts'
-import type { Waiting } from '../../consumers/lanes.ts'
-import type { LedgerEntry } from '../../consumers/ledger/entry.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import { deltaSchema } from '../../schemas/avro.ts'
 import { createDeltaDecoder, createDeltaEncoder, type DeltaDecoder } from '../../schemas/codec.ts'
@@ -52,16 +50,6 @@ export function recordOf(change: Change, offset: number | bigint, partition = 0)
   const head = { topic: TOPIC, partition, offset: BigInt(offset), key: Buffer.from(change.key), timestampMs: 0 }
   if (change.op === 'delete') return { ...head, value: null, headers: deletionHeaders(change) }
   return { ...head, value: encode(change), headers: {} }
-}
-
-/** A record as it waits in a lane. */
-export function waitingOf(key: string, position: number, bytes: number | null, ticket: number): Waiting {
-  const value = bytes === null ? null : Buffer.alloc(bytes, 1)
-  return { key, version: versionAt(position), value, headers: {}, offset: BigInt(ticket), tickets: [ticket] }
-}
-
-export function entryOf(parts: Partial<LedgerEntry> = {}): LedgerEntry {
-  return { state: 'live', uncertain: false, uncertainForMs: 0, dead: false, fingerprints: new Map(), ...parts }
 }
 
 export const SILENT_OBSERVER: DeliveryObserver = {
