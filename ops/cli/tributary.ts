@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
 import { Command, CommanderError } from 'commander'
 import { validateCommand } from '../declaration/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
