@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '../connectors/kafka/producer.ts'
 import type { SourceEvent } from '../connectors/source.ts'
-import { deletionHeaders, deltaId } from '../schemas/deletion.ts'
+import { deletionHeaders, deltaId, ID_HEADER } from '../schemas/deletion.ts'
 import type { Change, Delta, Provenance } from '../schemas/delta.ts'
 import { TributaryError } from '../schemas/errors.ts'
 import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../schemas/topics.ts'
@@ -63,7 +63,7 @@ function encodeChange(options: EncodeOptions, topics: ReadonlyMap<string, string
       return { kind: 'record', record, bytes: change.key.length + 2 * RECORD_OVERHEAD_BYTES, committedAt }
     }
     const value = encode(change)
-    const record = { topic, key: change.key, value, headers: { 'tributary-id': deltaId(change) } }
+    const record = { topic, key: change.key, value, headers: { [ID_HEADER]: deltaId(change) } }
     return { kind: 'record', record, bytes: value.length + change.key.length + RECORD_OVERHEAD_BYTES, committedAt }
   } catch (error) {
     if (!(error instanceof TributaryError && error.code === 'value-unencodable')) throw error
