@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openAdmin } from '../../connectors/kafka/admin.ts'
 import { alterTopics, EAGER_COMPACTION, SEGMENT_MS } from '../support/compaction.ts'
 import { createFlow, eventually, type Flow } from '../support/flow.ts'
+import { ageLedger } from '../support/old-ledger.ts'
 import { untilCaptured, untilQuiet } from '../support/quiet.ts'
 import { type ComparedTable, differences } from '../support/rows.ts'
 import { readHistory } from '../support/topic-history.ts'
@@ -63,6 +64,7 @@ beforeAll(async () => {
      INSERT INTO counters SELECT i, 'e0', 'p0', 0 FROM generate_series(1, ${KEYS}) i;`,
   )
   await flow.provision()
+  await ageLedger(flow)
   await compactWith({ ...EAGER_COMPACTION, 'delete.retention.ms': String(DELETE_RETENTION_MS) })
 })
 

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { addressEnvironment } from '../../ops/stack/addresses.ts'
 import { stackStatus } from '../../ops/stack/stack.ts'
 import { createFlow, eventually } from '../support/flow.ts'
+import { ageLedger } from '../support/old-ledger.ts'
 import { startOwnStack } from '../support/own-stack.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { differences } from '../support/rows.ts'
@@ -22,6 +23,7 @@ test(`what Kafka has not taken is not acknowledged, and a broker that is frozen 
   const flow = await createFlow(declare, SOURCE_SQL, addressEnvironment(stack.addresses))
   onTestFinished(() => flow.close(), 120_000)
   await flow.provision()
+  await ageLedger(flow)
   const fleet = startFleet(flow, { capture: ['capture', 'erp'], delivery: ['deliver', 'warehouse'] })
   const story = () => `SEED=${SEED}\n${fleet.log()}`
   await untilQuiet(flow).catch((error) => {

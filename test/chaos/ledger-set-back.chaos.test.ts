@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { addressEnvironment } from '../../ops/stack/addresses.ts'
 import { type RunningStack, stackStatus } from '../../ops/stack/stack.ts'
 import { createFlow, eventually, type Flow } from '../support/flow.ts'
+import { ageLedger } from '../support/old-ledger.ts'
 import { startOwnStack } from '../support/own-stack.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { differences } from '../support/rows.ts'
@@ -41,6 +42,7 @@ async function startScene(): Promise<Scene> {
     await flow.close()
   }, 120_000)
   await flow.provision()
+  await ageLedger(flow)
   const fleet = startFleet(flow, COMMANDS)
   const sessions = startSessions(flow, SEED, 2)
   await eventually(async () => (await redis.dbsize()) > 30, 'the ledger fills')

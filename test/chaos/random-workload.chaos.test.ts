@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { captureDeadLetterTopic, deadLetterTopic } from '../../schemas/topics.ts'
 import { createFlow } from '../support/flow.ts'
+import { ageLedger } from '../support/old-ledger.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { differences } from '../support/rows.ts'
 import { countRecords, outdatedRows, readHistory, staleTails } from '../support/topic-history.ts'
@@ -35,13 +36,14 @@ async function runChaos(seed: number): Promise<void> {
   const flow = await createFlow(declare, SOURCE_SQL)
   onTestFinished(() => flow.close(), 120_000)
   await flow.provision()
+  await ageLedger(flow)
   const fleet = startFleet(flow, COMMANDS)
   const sessions = startSessions(flow, seed, SESSIONS)
   const random = seededRandom(seed, 'faults')
   const faults: Fault[] = []
   const over = AbortSignal.timeout(CHAOS_MS)
   while (!over.aborted) {
-    const fault = planFault(random, fleet.members)
+    const fault = planFault(random, fleet.members, seed % 2 === 0)
     faults.push(fault)
     await inflict(flow, fleet, fault, over)
   }

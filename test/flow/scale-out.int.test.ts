@@ -4,6 +4,7 @@ import { consumerGroup } from '../../schemas/topics.ts'
 import { startSessions } from '../chaos/workload/sessions.ts'
 import { declare, SOURCE_SQL, TABLES } from '../chaos/workload/tables.ts'
 import { createFlow, eventually, type Flow } from '../support/flow.ts'
+import { ageLedger } from '../support/old-ledger.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { differences } from '../support/rows.ts'
 import { readHistory, staleTails } from '../support/topic-history.ts'
@@ -16,6 +17,7 @@ let flow: Flow
 beforeAll(async () => {
   flow = await createFlow(declare, SOURCE_SQL)
   await flow.provision()
+  await ageLedger(flow)
 })
 
 afterAll(() => flow?.close())
@@ -74,6 +76,7 @@ test('of three processes of a subscriber one may stop and the others be killed, 
   capture = flow.start('capture', 'erp')
   await untilDelivering('after capture was restarted')
   await sessions.stop()
+  await untilQuiet(flow)
   // Killed with a batch in hand that it cannot finish.
   const lock = await flow.warehouse.reserve()
   await lock`BEGIN`

@@ -49,8 +49,8 @@ export function staleTails(entity: string, histories: ReadonlyMap<string, readon
 }
 
 /**
- * G3: no row of the warehouse has a version older than the newest that made a difference. A change that changes nothing is
- * not sent, so the row may keep the version of the change before it.
+ * G3: every row of the warehouse has the version of a record that says what the newest one says. A change that changes nothing is not sent,
+ * nor one that was undone before it was sent, so it need not be the newest version itself.
  */
 export async function outdatedRows(
   flow: Flow,
@@ -65,28 +65,18 @@ export async function outdatedRows(
   for (const { key, version } of rows) {
     const entries = histories.get(key)
     if (entries === undefined) continue
-    const least = oldestWithNewestContent(entries)
     const held = versionFromBytes(version)
-    if (compareVersions(held, least) < 0 || compareVersions(held, newestOf(entries).version) > 0)
-      found.push(`${entity} ${key}: is at ${formatVersion(held)} and should be at ${formatVersion(least)}`)
+    const { content } = newestOf(entries)
+    if (!entries.some((entry) => entry.content === content && compareVersions(entry.version, held) === 0))
+      found.push(
+        `${entity} ${key}: is at ${formatVersion(held)}, which differs from ${formatVersion(newestOf(entries).version)}`,
+      )
   }
   return found
 }
 
 function newestOf(entries: readonly Entry[]): Entry {
   return entries.reduce((newest, entry) => (compareVersions(entry.version, newest.version) >= 0 ? entry : newest))
-}
-
-function oldestWithNewestContent(entries: readonly Entry[]): Version {
-  const newest = newestOf(entries)
-  const sorted = entries.toSorted((a, b) => compareVersions(b.version, a.version))
-  let oldest = newest.version
-  for (const { version, content } of sorted) {
-    if (content === newest.content) oldest = version
-    // A republished version may have been completed from a newer row the second time.
-    else if (compareVersions(version, oldest) !== 0) break
-  }
-  return oldest
 }
 
 /** How many records a topic holds whose value is not null. */

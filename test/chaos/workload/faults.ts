@@ -1,6 +1,6 @@
-import { Redis } from 'ioredis'
 import { pause } from '../../../connectors/pause.ts'
-import { type Flow, required } from '../../support/flow.ts'
+import type { Flow } from '../../support/flow.ts'
+import { openRedis } from '../../support/old-ledger.ts'
 import type { Fleet } from './fleet.ts'
 import type { Random } from './random.ts'
 
@@ -12,19 +12,16 @@ export type Fault =
 const FROZEN_MS = 12_000
 const BETWEEN_MS_MAX = 2_500
 
-/** The next fault, and how long until the one after it. */
-export function planFault(random: Random, members: readonly string[]): Fault {
+const KINDS = ['kill', 'kill', 'kill', 'kill', 'freeze', 'cut-source', 'cut-warehouse'] as const
+
+/**
+ * The next fault, and how long until the one after it.
+ * @param forgetful whether the ledger may be lost: for a minute after that all patches are full, which hides other faults
+ */
+export function planFault(random: Random, members: readonly string[], forgetful: boolean): Fault {
   const forMs = random.below(BETWEEN_MS_MAX)
-  const kind = random.oneOf([
-    'kill',
-    'kill',
-    'kill',
-    'kill',
-    'freeze',
-    'forget-ledger',
-    'cut-source',
-    'cut-warehouse',
-  ] as const)
+  if (forgetful && random.chance(0.12)) return { kind: 'forget-ledger', forMs }
+  const kind = random.oneOf(KINDS)
   if (kind === 'kill') return { kind, member: random.oneOf(members), forMs }
   if (kind === 'freeze') return { kind, member: random.oneOf(members), forMs: FROZEN_MS }
   return { kind, forMs }
@@ -55,7 +52,7 @@ export async function inflict(flow: Flow, fleet: Fleet, fault: Fault, signal: Ab
 
 /** Removes this flow's keys, and no other's, in one step as FLUSHALL would. */
 export async function forgetLedger(flow: Flow): Promise<void> {
-  const redis = new Redis(flow.env.TRIBUTARY_REDIS_URL ?? required('TRIBUTARY_REDIS_URL'))
+  const redis = openRedis(flow)
   try {
     const script = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end"
     await redis.eval(script, 0, `tributary:${flow.prefix}:*`)
