@@ -131,14 +131,17 @@ class Demo {
     // What a demo that was killed left behind; one that still runs keeps its folder, and startStack says so.
     if ((await lockOwner(dataFolder(this.#dataDir))) === undefined)
       await rm(this.#dataDir, { recursive: true, force: true })
+    let downloaded = false
     const stack = await startStack({
       dataDir: this.#dataDir,
       signal,
       onProgress: ({ service, state, text }) => {
         if (service !== 'download') return this.#service(SERVICE_TITLES[service], STATES[state], text)
-        this.#service('Download', state === 'ready' ? 'ready' : 'starting', text)
+        downloaded = true
+        this.#service('Download', 'starting', text)
       },
     })
+    if (downloaded) this.#service('Download', 'ready', '')
     this.#ours = true
     await mkdir(this.#dataDir, { recursive: true })
     return stack
