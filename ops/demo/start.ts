@@ -129,20 +129,22 @@ class Demo {
   async #startStack(signal: AbortSignal): Promise<RunningStack> {
     for (const title of Object.values(SERVICE_TITLES)) this.#service(title, 'waiting', '')
     // What a demo that was killed left behind; one that still runs keeps its folder, and startStack says so.
-    if ((await lockOwner(dataFolder(this.#dataDir))) === undefined)
+    if ((await lockOwner(dataFolder(this.#dataDir))) === undefined) {
+      this.#ours = true
       await rm(this.#dataDir, { recursive: true, force: true })
+    }
     let downloaded = false
     const stack = await startStack({
       dataDir: this.#dataDir,
       signal,
       onProgress: ({ service, state, text }) => {
+        if (signal.aborted) return
         if (service !== 'download') return this.#service(SERVICE_TITLES[service], STATES[state], text)
         downloaded = true
         this.#service('Download', 'starting', text)
       },
     })
     if (downloaded) this.#service('Download', 'ready', '')
-    this.#ours = true
     await mkdir(this.#dataDir, { recursive: true })
     return stack
   }
