@@ -91,7 +91,8 @@ export interface SourceState {
   readonly epoch: number
   /** Which database cluster this history belongs to (PostgreSQL: system identifier). */
   readonly system: string
-  /** Entities whose snapshot is wholly on the topic, with the consistent point it was read at (decimal LSN) and its fields. */
+  /** Entities whose snapshot is wholly on the topic, with the consistent point it was read at (decimal LSN) and its
+   * fields, each in the source's words for where it was read from. */
   readonly snapshots: Readonly<Record<string, { readonly position: string; readonly fields: readonly string[] }>>
 }
 

@@ -23,6 +23,7 @@ export async function deliver(
 ): Promise<void> {
   let items = taken.map(({ assignment, record }) => newItem(assignment, record))
   const done = (item: Item) => {
+    if (item.done) return
     item.done = true
     finish(item.assignment, item.record)
   }

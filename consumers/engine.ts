@@ -6,7 +6,7 @@ import { deliver } from './deliver.ts'
 import type { DeliveryContext, Route } from './item.ts'
 import type { Waiting } from './lanes.ts'
 
-/** What one member holds in memory, at most: unfinished records, and bytes of the values that wait. */
+/** What one member holds in memory, at most: unfinished records, and bytes of the values that wait or are under way. */
 export const RECORDS_MAX = 100_000
 export const BYTES_MAX = 24 * 1024 * 1024
 
@@ -35,10 +35,11 @@ export class Engine {
   readonly #onFailure: (error: Error) => void
   readonly #assignments = new Map<string, Assignment>()
   #underWay = 0
+  #underWayBytes = 0
   #nextRoute = 0
   #pumping = false
   #stopping = false
-  #waiters: (() => void)[] = []
+  readonly #waiters = new Set<() => void>()
 
   constructor({ context, routes, concurrency, onFailure }: EngineOptions) {
     this.#context = context
@@ -93,7 +94,7 @@ export class Engine {
   /** Whether there is room for more records; see {@link changed}. */
   get hasRoom(): boolean {
     let records = 0
-    let bytes = 0
+    let bytes = this.#underWayBytes
     for (const { offsets, lanes } of this.#assignments.values()) {
       records += offsets.size
       bytes += lanes.bytes
@@ -104,11 +105,13 @@ export class Engine {
   /** Resolves when something was finished, or after `ms`. */
   changed(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      this.#waiters.push(() => {
+      const done = () => {
         clearTimeout(timer)
+        this.#waiters.delete(done)
         resolve()
-      })
+      }
+      const timer = setTimeout(done, ms)
+      this.#waiters.add(done)
     })
   }
 
@@ -172,6 +175,8 @@ export class Engine {
   }
 
   async #run(route: Route, taken: readonly Taken[]): Promise<void> {
+    const bytes = taken.reduce((sum, { record }) => sum + (record.value?.length ?? 0), 0)
+    this.#underWayBytes += bytes
     try {
       await deliver(this.#context, route, taken, (assignment, record) => {
         for (const ticket of record.tickets) assignment.offsets.finish(ticket)
@@ -181,6 +186,7 @@ export class Engine {
       this.#onFailure(error as Error)
     } finally {
       this.#underWay--
+      this.#underWayBytes -= bytes
       this.#wake()
       this.#schedule()
     }
@@ -219,9 +225,7 @@ export class Engine {
   }
 
   #wake(): void {
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const wake of waiters) wake()
+    for (const wake of [...this.#waiters]) wake()
   }
 }
 

@@ -1,4 +1,4 @@
-import { byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
+import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
 import { packVersion, parseAnswer } from './ledger/entry.ts'
 import { planPatch } from './patch.ts'
 
@@ -13,7 +13,7 @@ export async function gate(
   items: readonly Item[],
   finish: (item: Item) => void,
 ): Promise<void> {
-  await Promise.all([...byAssignment(items).values()].map((group) => gateGroup(context, route, group, finish)))
+  await allDone([...byAssignment(items).values()].map((group) => gateGroup(context, route, group, finish)))
 }
 
 async function gateGroup(

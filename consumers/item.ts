@@ -86,3 +86,11 @@ export function byAssignment(items: readonly Item[]): Map<Assignment, Item[]> {
   }
   return groups
 }
+
+/**
+ * Waits for all, and only then throws the first error: what is still under way for one partition must not finish its records in the
+ * midst of a next round that asks for them again.
+ */
+export async function allDone(parts: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(parts)) if (result.status === 'rejected') throw result.reason
+}

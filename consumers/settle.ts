@@ -1,7 +1,7 @@
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterRecord, resolvedRecord } from './dead-letter.ts'
 import { packFingerprints } from './fingerprint.ts'
-import { byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
+import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
 import { packVersion } from './ledger/entry.ts'
 import type { SettleRequest } from './ledger/ledger.ts'
 import { NEXT } from './outcomes.ts'
@@ -19,7 +19,7 @@ export async function settle(
 ): Promise<void> {
   const ready = items.filter((item) => prepareNextRound(context, item))
   await writeDeadLetters(context, route, ready)
-  await Promise.all([...byAssignment(ready).values()].map((group) => settleGroup(context, group, finish)))
+  await allDone([...byAssignment(ready).values()].map((group) => settleGroup(context, group, finish)))
 }
 
 /** @returns whether the item is to be settled now; else it knows what its next round needs */

@@ -133,7 +133,12 @@ function watchContinuity(kafka: Kafka, options: GroupOptions) {
     },
     async check(batch: Batch) {
       expected ??= startOffsets(kafka, options)
-      const next = await expected
+      const asked = expected
+      const next = await asked.catch((error) => {
+        // The next batch asks again.
+        if (expected === asked) expected = null
+        throw error
+      })
       const place = `${batch.topic}/${batch.partition}`
       const begins = BigInt((batch as Batch & { fetchedOffset: string }).fetchedOffset)
       const due = next.get(place)

@@ -64,7 +64,9 @@ export function createProducer(kafka: Kafka, name?: string): Producer {
         throw new TributaryError('invariant-broken', sending ? 'two sends overlap' : 'a spent producer was used again')
       sending = true
       try {
-        await producer.sendBatch({ topicMessages: byTopic(records), acks: -1, timeout: SEND_TIMEOUT_MS })
+        const topicMessages = byTopic(records)
+        const answers = await producer.sendBatch({ topicMessages, acks: -1, timeout: SEND_TIMEOUT_MS })
+        requireAnswers(topicMessages, answers)
       } catch (cause) {
         spent = true
         throw new TributaryError(
@@ -82,7 +84,22 @@ export function createProducer(kafka: Kafka, name?: string): Producer {
   }
 }
 
-function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {
+/**
+ * When a partition moves to a broker that has already answered, the library takes that broker for done, sends the partition's records
+ * nowhere, and reports success. So every partition that was to be written must be among the answers.
+ * @throws Error naming a partition that has none
+ */
+export function requireAnswers(
+  sent: readonly { readonly topic: string; readonly messages: unknown }[],
+  answers: readonly { readonly topicName: string; readonly partition: number }[],
+): void {
+  const answered = new Set(answers.map(({ topicName, partition }) => `${topicName}/${partition}`))
+  for (const { topic, messages } of sent)
+    for (const partition of (messages as Batch).partitions)
+      if (!answered.has(`${topic}/${partition}`)) throw new Error(`no broker answered for ${topic}/${partition}`)
+}
+
+function byTopic(records: readonly OutgoingRecord[]): (TopicMessages & { readonly messages: Batch })[] {
   const topics = new Map<string, Batch>()
   let topic = ''
   let messages: Batch | undefined
@@ -110,6 +127,9 @@ class PartitionCount implements Message {
  * does the same in one pass.
  */
 class Batch extends Array<Message> {
+  /** Those its messages belong to, once they are sorted. */
+  partitions: readonly number[] = []
+
   override reduce(add: unknown): never {
     const partitions = new PartitionCount()
     ;(add as (into: object, message: Message) => object)({}, partitions)
@@ -120,6 +140,7 @@ class Batch extends Array<Message> {
       if (present) present.push(message)
       else sorted[partition] = [message]
     }
+    this.partitions = Object.keys(sorted).map(Number)
     return sorted as never
   }
 }

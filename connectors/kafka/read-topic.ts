@@ -43,6 +43,8 @@ async function readUntil(
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const tooLong = () =>
     reject(new TributaryError('kafka-unreachable', `Reading topic ${topic} to its end stood still for ${idleMs} ms.`))
+  // It may be rejected while the consumer still starts, when nobody waits for it yet.
+  promise.catch(() => {})
   let timer = setTimeout(tooLong, idleMs)
   const consumer = createGroupConsumer(kafka, {
     groupId,

@@ -42,7 +42,7 @@ export function decideSlot(
   state: SourceState | null,
 ): SlotDecision {
   const again =
-    'Changes may be missing: drop the slot if it is there, forget the stored position of this source, and snapshot again'
+    'Changes may be missing. Give the pipeline another name and its subscribers empty schemas, provision, and start: see «A slot is lost» in docs/operating'
   if (state !== null && state.system !== place.system)
     throw lost(
       slot,
@@ -150,21 +150,28 @@ export function checkSlotName(slot: string): void {
 
 /** Runs a query that may wait long; aborting cancels it at the server too. */
 export async function cancelable<T>(sql: Sql, query: PromiseLike<T>, signal: AbortSignal, doing: string): Promise<T> {
+  let again: NodeJS.Timeout | undefined
   const cancel = () => {
+    // Until it has ended: the query may not have reached a server process yet.
+    again ??= setInterval(cancel, CANCEL_AGAIN_MS)
     // Not the package's own cancel(): its failure could not be caught.
     const pid = (query as { state?: { pid: number | null } | null }).state?.pid
     // When the server cannot be asked, the query has failed on its own.
     if (pid) sql`SELECT pg_cancel_backend(${pid})`.catch(() => {})
   }
   signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel()
   try {
     return await query
   } catch (error) {
     throw failure(doing, error)
   } finally {
+    clearInterval(again)
     signal.removeEventListener('abort', cancel)
   }
 }
+
+const CANCEL_AGAIN_MS = 250
 
 /** Who holds the slot, for a message: a process number and the name it gave itself. */
 export async function describeHolder(sql: Sql, slot: string): Promise<string> {

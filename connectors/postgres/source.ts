@@ -237,8 +237,8 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
       if (facts === undefined || isGone(facts))
         return new TributaryError(
           'slot-lost',
-          `replication slot "${slot}" is ${facts === undefined ? 'missing' : 'lost'} (${broke.message}). Changes may be missing: forget the stored position of this ` +
-            'source, drop the slot if it is there, and snapshot again.',
+          `replication slot "${slot}" is ${facts === undefined ? 'missing' : 'lost'} (${broke.message}). Changes may be missing. Give ` +
+            'the pipeline another name and its subscribers empty schemas, provision, and start: see «A slot is lost» in docs/operating.',
           { cause: broke },
         )
     } catch {

@@ -43,7 +43,9 @@ export interface Splice {
 
 /** Starts taking a point. The slot must exist, or what happens until streaming starts would be in neither. */
 export async function startSplice(options: SpliceOptions): Promise<Splice> {
-  const { sql, url, application, slot, source, signal, tables, onNotice } = options
+  const { sql, url, application, slot, source, tables, onNotice } = options
+  const ended = new AbortController()
+  const signal = AbortSignal.any([options.signal, ended.signal])
   // Any point taken after this is not below it.
   const floor = (await loadPlace(sql)).end
   let known: SnapshotPoint | undefined
@@ -79,6 +81,8 @@ export async function startSplice(options: SpliceOptions): Promise<Splice> {
       }
     },
     async end() {
+      // The server may make it wait for other people's transactions, for as long as those like.
+      ended.abort()
       const point = await taken.catch(() => undefined)
       await point?.end()
     },

@@ -79,8 +79,8 @@ export function followStream(options: StreamOptions): StreamFollower {
     throw new TributaryError(
       'truncate-unsupported',
       `${emptied.join(', ')} was emptied with TRUNCATE at source "${options.source}". The log does not name the rows, so their deletes ` +
-        'cannot be published and capture stops here. Drop the slot, forget the stored position of this source, clear the topic of the ' +
-        'entity and snapshot again; use DELETE instead of TRUNCATE',
+        'cannot be published and capture stops here. Give the pipeline another name and its subscribers empty schemas, provision, and start: ' +
+        'see «A slot is lost» in docs/operating. Use DELETE instead of TRUNCATE',
     )
   }
 
