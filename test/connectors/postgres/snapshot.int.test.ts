@@ -203,7 +203,9 @@ test('a field added later is snapshotted, and changes from before its column exi
   const events = seen.events.flatMap((event) => (event.kind === 'change' ? [event] : []))
   expect(events[0]).toMatchObject({ change: { op: 'update', key: '1', changed: ['n'] }, missing: ['colour'] })
   expect(events.slice(1).map((event) => event.change.op)).toEqual(Array(5).fill('snapshot'))
-  expect(seen.state()!.snapshots.item!.fields).toEqual(['id', 'n', 'colour'].map((name) => `${name}=public.item.${name}`))
+  expect(seen.state()!.snapshots.item!.fields).toEqual(
+    ['id', 'n', 'colour'].map((name) => `${name}=public.item.${name}`),
+  )
 })
 
 test('a snapshot waits for open transactions, says so, and does not lose them', async () => {
