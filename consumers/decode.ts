@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingRecord } from '../connectors/kafka/consumer.ts'
 import { valueSubject } from '../schemas/avro.ts'
 import { type DeltaDecoder, peekVersion } from '../schemas/codec.ts'
-import { parseDeletion } from '../schemas/deletion.ts'
+import { parseDeletion, VERSION_HEADER } from '../schemas/deletion.ts'
 import type { Change } from '../schemas/delta.ts'
 import { TributaryError } from '../schemas/errors.ts'
 import { KEY_BYTES_MAX } from '../schemas/key.ts'
@@ -19,7 +19,7 @@ export function readHead(record: IncomingRecord): { key: string; version: Versio
 }
 
 function versionOfDelete(record: IncomingRecord): Version | undefined {
-  return parseVersion(record.headers['tributary-version']?.toString() ?? '')
+  return parseVersion(record.headers[VERSION_HEADER]?.toString() ?? '')
 }
 
 /**

@@ -5,7 +5,7 @@ import { formatVersion, parseVersion, type Version } from './version.ts'
 
 /** The headers of a delete, whose value is null. The id is on deltas too. */
 export const ID_HEADER = 'tributary-id'
-const VERSION_HEADER = 'tributary-version'
+export const VERSION_HEADER = 'tributary-version'
 const SOURCE_HEADER = 'tributary-source'
 const ORIGIN_HEADER = 'tributary-origin'
 

@@ -4,7 +4,7 @@
 -- ARGV[1]    token of the asking owner, 16 characters
 -- ARGV[2]    run id of this Redis process, 8 characters: entries of another one may have lost their tail
 -- ARGV[3]    late request time of the destination, ms
--- ARGV[2i+2] version of the i-th key, 20 bytes
+-- ARGV[2i+2] version of the i-th key, 40 hexadecimal digits
 -- ARGV[2i+3] 'u' when the asker knows the key to be uncertain, else 'c'
 -- Returns    {'fenced'} when the scope has another owner, or none, or was claimed in a former life of Redis;
 --            else {'ok', answer 1, answer 2, …}, each

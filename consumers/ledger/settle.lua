@@ -7,7 +7,7 @@
 -- ARGV[3]    '1' when the destination compares versions, else '0'
 -- ARGV[4]    how long the entry of a deleted key is kept, ms
 -- ARGV[5]    commit time of the newest change in it, microseconds, for `status`; '' for none
--- ARGV[4i+2] version of the i-th key, 20 bytes
+-- ARGV[4i+2] version of the i-th key, 40 hexadecimal digits
 -- ARGV[4i+3] result: 'a' took effect · 'n' the destination has a newer one · 'r' given up as a dead letter
 -- ARGV[4i+4] '1' when the patch was full, else '0'; then the state it leads to, 'l' or 'd'
 -- ARGV[4i+5] fingerprints

@@ -1,35 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createFlow, eventually, type Flow } from '../support/flow.ts'
+import { declareCustomers } from './customers.ts'
 
 let flow: Flow
 
-const declare = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
-entities:
-  customer:
-    source: erp
-    table: customers
-    key: id
-    owner: sales
-    freshness: 15m
-    partitions: 3
-    fields: { id: int64, name: { type: string, personal: true }, credit: 'decimal(12,2)', note: string }
-subscribers:
-  warehouse:
-    type: warehouse
-    url: "\${WAREHOUSE_URL}"
-    entities: { customer: { table: customers } }
-`
-
 beforeAll(async () => {
   flow = await createFlow(
-    declare,
+    declareCustomers,
     `CREATE TABLE customers (id bigint PRIMARY KEY, name text, credit numeric(12,2), note text);
      ALTER TABLE customers REPLICA IDENTITY FULL;
      INSERT INTO customers SELECT i, 'customer ' || i, i * 1.25, NULL FROM generate_series(1, 500) i;`,
