@@ -96,6 +96,47 @@ export interface SourceState {
   readonly snapshots: Readonly<Record<string, { readonly position: string; readonly fields: readonly string[] }>>
 }
 
+/** What a source asks of the pipeline while it streams. */
+export interface CaptureContext {
+  /**
+   * What was stored for this source. Asked only once the source is held by this reader and no other, as a former holder may have stored
+   * more until then.
+   * @throws TributaryError `kafka-unreachable`, `topic-missing`, `position-corrupt`
+   */
+  loadState(): Promise<StoredState>
+  /** The source is held by this reader and streams. */
+  onStreaming(): void
+  /** Where the topic of an entity ends now: the range that {@link published} reads from its beginning. */
+  publishedRange(entity: string): Promise<PublishedRange>
+  /**
+   * The records of an entity's topic within `range`, in batches of bounded size. Waits first until everything handed out so far is
+   * durable. Keys come as often as they have records; `rest` of a batch is the range that is still to be read after it.
+   */
+  published(entity: string, range: PublishedRange): AsyncIterable<PublishedBatch>
+}
+
+/** A range of a topic: partition → its next and its end offset, as decimal text. Plain JSON, kept in a source's state. */
+export type PublishedRange = Readonly<Record<string, { readonly next: string; readonly end: string }>>
+
+export interface PublishedBatch {
+  readonly records: readonly PublishedRecord[]
+  readonly rest: PublishedRange
+}
+
+/** What a record of an entity's topic says, without its value. */
+export interface PublishedRecord {
+  readonly key: string
+  readonly version: Version
+  readonly deleted: boolean
+}
+
+/** What a source needs to continue: named JSON values, kept in `<prefix>.positions` under `<source>/<name>`. */
+export interface StoredState {
+  readonly values: ReadonlyMap<string, unknown>
+  /** The last position stored, with its mark; null when there is none yet. What was acknowledged is never beyond it. */
+  readonly position: { readonly position: bigint; readonly mark: string | null } | null
+}
+
 /** Progress of a snapshot, told through the options of a source; rows and bytes are estimates of the source. */
 export interface SnapshotProgress {
   readonly source: string

@@ -1,8 +1,8 @@
 import type { LocatedTable } from './captured-table.ts'
 import { objectName } from './captured-table.ts'
-import { misfit, type Types } from './column-fit.ts'
+import { misfit, type Types } from './catalog/column-fit.ts'
 import { quoteName } from './connection.ts'
-import type { RelationMessage } from './pgoutput.ts'
+import type { RelationMessage } from './stream/pgoutput.ts'
 import { readerFor, type TextReader } from './values.ts'
 
 /** Where one field is found in a row, and how its text is read. */

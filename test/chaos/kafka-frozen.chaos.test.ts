@@ -13,7 +13,7 @@ import { startSessions } from './workload/sessions.ts'
 import { declare, SOURCE_SQL, TABLES } from './workload/tables.ts'
 
 const SEED = chosenSeed()
-/** Several times as long as an acknowledgement takes to reach the source (connectors/postgres/reader.ts). */
+/** Several times as long as an acknowledgement takes to reach the source (connectors/postgres/stream/reader.ts). */
 const FROZEN_MS = 3_000
 
 test(`what Kafka has not taken is not acknowledged, and a broker that is frozen or killed loses nothing (SEED=${SEED})`, {

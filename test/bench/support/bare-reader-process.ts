@@ -1,5 +1,5 @@
 /** A child process: reads a replication slot and throws the messages away, which is the most that any capture could reach. */
-import { bareReader } from '../../../connectors/postgres/reader.ts'
+import { bareReader } from '../../../connectors/postgres/stream/reader.ts'
 import type { BareNotice, BareOrder, BareReport } from './messages.ts'
 
 const REPORT_EVERY_MS = 250

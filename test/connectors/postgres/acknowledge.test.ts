@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { cover, keepAlive, open, settle, startSettlement } from '../../../connectors/postgres/acknowledge.ts'
+import { cover, keepAlive, open, settle, startSettlement } from '../../../connectors/postgres/slot/acknowledge.ts'
 
 test('only what the pipeline settled is acknowledged', () => {
   let now = cover(open(startSettlement(10n)), 20n)

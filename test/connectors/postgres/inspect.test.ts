@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import type { ServerFacts, TableFacts } from '../../../connectors/postgres/catalog.ts'
-import { misfit } from '../../../connectors/postgres/column-fit.ts'
-import { inspectServer, inspectSharing, inspectTable } from '../../../connectors/postgres/inspect.ts'
-import { createPublication, inspectPublication } from '../../../connectors/postgres/publication.ts'
+import type { ServerFacts, TableFacts } from '../../../connectors/postgres/catalog/catalog.ts'
+import { misfit } from '../../../connectors/postgres/catalog/column-fit.ts'
+import { inspectServer, inspectSharing, inspectTable } from '../../../connectors/postgres/catalog/inspect.ts'
+import { createPublication, inspectPublication } from '../../../connectors/postgres/catalog/publication.ts'
 import { parseFieldType } from '../../../schemas/field-type.ts'
 import { captured, entityOf } from './own-database.ts'
 

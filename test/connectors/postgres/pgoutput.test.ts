@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createDecoder } from '../../../connectors/postgres/pgoutput.ts'
+import { createDecoder } from '../../../connectors/postgres/stream/pgoutput.ts'
 import { begin, type Column, commit, insert, origin, relation, remove, truncate, update } from './messages.ts'
 
 const decode = createDecoder()

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { expect, test } from 'vitest'
-import { openReader } from '../../../connectors/postgres/reader.ts'
+import { openReader } from '../../../connectors/postgres/stream/reader.ts'
 import type { SourceEvent } from '../../../connectors/source.ts'
 import {
   collect,

@@ -3,8 +3,8 @@ import { finalError } from '../../../connectors/postgres/connection.ts'
 import { failure } from '../../../connectors/postgres/failure.ts'
 import { allVisible } from '../../../connectors/postgres/hydrate.ts'
 import { formatLsn, parseLsn } from '../../../connectors/postgres/lsn.ts'
-import { checkSlotName, decideSlot, type SlotFacts } from '../../../connectors/postgres/slot.ts'
-import { nextChunkRows } from '../../../connectors/postgres/snapshot.ts'
+import { checkSlotName, decideSlot, type SlotFacts } from '../../../connectors/postgres/slot/slot.ts'
+import { nextChunkRows } from '../../../connectors/postgres/snapshot/snapshot.ts'
 
 const PLACE = { system: '77', end: 1000n, database: 'shop' }
 const SLOT: SlotFacts = {

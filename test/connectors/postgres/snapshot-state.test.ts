@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
 import type { CapturedTable } from '../../../connectors/postgres/captured-table.ts'
-import { needsSnapshot, withoutUncaptured, withSnapshots } from '../../../connectors/postgres/snapshot-state.ts'
+import {
+  needsSnapshot,
+  withoutUncaptured,
+  withSnapshots,
+} from '../../../connectors/postgres/snapshot/snapshot-state.ts'
 import type { SourceState } from '../../../connectors/source.ts'
 import { captured, entityOf } from './own-database.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LocatedTable } from '../../../connectors/postgres/captured-table.ts'
-import { followStream } from '../../../connectors/postgres/stream.ts'
+import { followStream } from '../../../connectors/postgres/stream/stream.ts'
 import type { SourceEvent } from '../../../connectors/source.ts'
 import { begin, commit, insert, keepAlive, relation, remove, truncate, update, walData } from './messages.ts'
 import { captured, entityOf } from './own-database.ts'

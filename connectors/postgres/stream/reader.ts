@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { openReplication, quoteName, quoteText } from './connection.ts'
+import { openReplication, quoteName, quoteText } from '../connection.ts'
 import { POSTGRES_EPOCH_MICROS } from './pgoutput.ts'
 
 /** A batch ends at either bound; a single message may be larger (PostgreSQL allows rows of 1 GB). */

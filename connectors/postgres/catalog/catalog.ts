@@ -1,5 +1,5 @@
+import type { Sql } from '../connection.ts'
 import type { TypeFacts, Types } from './column-fit.ts'
-import type { Sql } from './connection.ts'
 
 export interface ServerFacts {
   readonly version: number

@@ -1,11 +1,11 @@
-import { TributaryError } from '../../schemas/errors.ts'
-import type { SourceEvent } from '../source.ts'
-import type { LocatedTable } from './captured-table.ts'
-import { objectName } from './captured-table.ts'
-import type { Types } from './column-fit.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import type { SourceEvent } from '../../source.ts'
+import type { LocatedTable } from '../captured-table.ts'
+import { objectName } from '../captured-table.ts'
+import type { Types } from '../catalog/column-fit.ts'
+import { planRelation, type RowPlan } from '../row-plan.ts'
 import { createDecoder, type RelationMessage, type RowMessage, type TruncateMessage } from './pgoutput.ts'
 import { keepAliveEnd, WAL_DATA, WAL_DATA_HEADER_BYTES } from './reader.ts'
-import { planRelation, type RowPlan } from './row-plan.ts'
 import { createTranslator } from './translate.ts'
 
 export interface StreamOptions {

@@ -1,4 +1,4 @@
-import { TributaryError } from '../../schemas/errors.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
 
 /** PostgreSQL allows 1600 columns in a table; a tuple may carry a few more. */
 const COLUMNS_MAX = 1664

@@ -1,5 +1,5 @@
-import type { SourceState } from '../source.ts'
-import { type CapturedTable, objectName } from './captured-table.ts'
+import type { SourceState } from '../../source.ts'
+import { type CapturedTable, objectName } from '../captured-table.ts'
 
 /** Whether the topic lacks rows or fields that a snapshot would bring. */
 export function needsSnapshot(state: SourceState, table: CapturedTable): boolean {

@@ -1,13 +1,13 @@
-import type { Provenance } from '../../schemas/delta.ts'
-import { TributaryError } from '../../schemas/errors.ts'
-import type { Value } from '../../schemas/field-type.ts'
-import { formatKey, KEY_BYTES_MAX } from '../../schemas/key.ts'
-import type { Version } from '../../schemas/version.ts'
-import type { SourceEvent } from '../source.ts'
-import { formatLsn } from './lsn.ts'
+import type { Provenance } from '../../../schemas/delta.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import type { Value } from '../../../schemas/field-type.ts'
+import { formatKey, KEY_BYTES_MAX } from '../../../schemas/key.ts'
+import type { Version } from '../../../schemas/version.ts'
+import type { SourceEvent } from '../../source.ts'
+import { formatLsn } from '../lsn.ts'
+import type { RowPlan } from '../row-plan.ts'
+import { Unencodable } from '../values.ts'
 import { type BeginMessage, NULL, type RowMessage, TEXT, type Tuple, UNCHANGED } from './pgoutput.ts'
-import type { RowPlan } from './row-plan.ts'
-import { Unencodable } from './values.ts'
 
 /** Two ordinals a row (a key change is a delete and a create) must fit the 31 bits of a version's ordinal. */
 const ROWS_MAX = 2 ** 30

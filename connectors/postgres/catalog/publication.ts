@@ -1,7 +1,7 @@
-import { type CapturedTable, objectName } from './captured-table.ts'
+import { type CapturedTable, objectName } from '../captured-table.ts'
+import { quoteName, type Sql } from '../connection.ts'
+import { failure } from '../failure.ts'
 import type { TableFacts } from './catalog.ts'
-import { quoteName, type Sql } from './connection.ts'
-import { failure } from './failure.ts'
 import { type Inspection, unsuitable } from './inspect.ts'
 
 interface PublicationFacts {

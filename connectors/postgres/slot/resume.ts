@@ -1,12 +1,12 @@
-import { TributaryError } from '../../schemas/errors.ts'
-import type { SourceState } from '../source.ts'
-import type { Sql } from './connection.ts'
-import { failure } from './failure.ts'
-import type { Inspection } from './inspect.ts'
-import { openReader, type Reader } from './reader.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import type { SourceState } from '../../source.ts'
+import type { Inspection } from '../catalog/inspect.ts'
+import type { Sql } from '../connection.ts'
+import { failure } from '../failure.ts'
+import { withoutUncaptured } from '../snapshot/snapshot-state.ts'
+import type { PostgresSourceOptions } from '../source.ts'
+import { openReader, type Reader } from '../stream/reader.ts'
 import { createSlot, decideSlot, describeHolder, loadPlace, loadSlot, tellIfWaiting } from './slot.ts'
-import { withoutUncaptured } from './snapshot-state.ts'
-import type { PostgresSourceOptions } from './source.ts'
 
 /** A killed predecessor's server process needs a moment to notice. Then whoever started this one by hand should hear why it waits. */
 const SLOT_WAIT_MAX_MS = 8_000

@@ -1,9 +1,9 @@
-import { TributaryError } from '../../schemas/errors.ts'
-import { formatFieldType } from '../../schemas/field-type.ts'
-import { type CapturedTable, type LocatedTable, objectName } from './captured-table.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { formatFieldType } from '../../../schemas/field-type.ts'
+import { type CapturedTable, type LocatedTable, objectName } from '../captured-table.ts'
+import { quoteName, type Sql } from '../connection.ts'
 import { type ColumnFacts, loadServer, loadTable, loadTypes, type ServerFacts, type TableFacts } from './catalog.ts'
 import { isKeyType, misfit, type Types } from './column-fit.ts'
-import { quoteName, type Sql } from './connection.ts'
 
 /** PostgreSQL 14 is the oldest release that is still maintained. */
 const VERSION_MIN = 140_000

@@ -1,4 +1,4 @@
-import type { FieldType, ScalarType } from '../../schemas/field-type.ts'
+import type { FieldType, ScalarType } from '../../../schemas/field-type.ts'
 
 /** A PostgreSQL type as the catalogue describes it. */
 export interface TypeFacts {

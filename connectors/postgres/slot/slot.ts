@@ -1,8 +1,8 @@
-import { TributaryError } from '../../schemas/errors.ts'
-import type { SourceState, SourceStatus } from '../source.ts'
-import type { Sql } from './connection.ts'
-import { failure } from './failure.ts'
-import { formatLsn, parseLsn } from './lsn.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import type { SourceState, SourceStatus } from '../../source.ts'
+import type { Sql } from '../connection.ts'
+import { failure } from '../failure.ts'
+import { formatLsn, parseLsn } from '../lsn.ts'
 
 /** A row of pg_replication_slots, with what newer releases add. */
 export interface SlotFacts {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { TributaryError } from '../../schemas/errors.ts'
-import { openReplication, quoteText, type RawRow, type Sql } from './connection.ts'
-import { failure } from './failure.ts'
-import { parseLsn } from './lsn.ts'
-import { cancelable } from './slot.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
+import { openReplication, quoteText, type RawRow, type Sql } from '../connection.ts'
+import { failure } from '../failure.ts'
+import { parseLsn } from '../lsn.ts'
+import { cancelable } from '../slot/slot.ts'
 
 /** The server may be silent on this connection while it waits for transactions to end. */
 const SENDER_TIMEOUT_MS = 0
