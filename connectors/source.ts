@@ -16,23 +16,18 @@ export interface Source {
 
   /**
    * Checks the source and makes what capture needs there (idempotent). Called before {@link events}, and by `provision`.
-   * @throws TributaryError `source-unsuitable`, `source-unreachable`, `slot-in-use`, `slot-lost`
+   * @throws TributaryError `source-unsuitable`, `source-unreachable`
    */
   prepare(): Promise<void>
 
   /**
    * Streams events in batches until `signal` aborts (then it ends without an error) or something breaks (then it throws).
    * The source reads on only when the next batch is asked for, so back-pressure reaches its socket.
-   * @param state what the last durable `state` event said; null on the very first start
-   * @param onStreaming called once the source is held by this reader and no other
+   * @throws TributaryError `history-lost` when the history cannot be continued and the declaration wants a person to decide
    */
-  events(
-    state: SourceState | null,
-    signal: AbortSignal,
-    onStreaming?: () => void,
-  ): AsyncIterable<readonly SourceEvent[]>
+  events(context: CaptureContext, signal: AbortSignal): AsyncIterable<readonly SourceEvent[]>
 
-  /** Everything up to a `progress` event's position is durable in Kafka: the source may forget it. Called in order, often. */
+  /** Everything up to a `progress` event's position is durable in Kafka, and the position itself: the source may forget it. Called in order. */
   acknowledge(position: bigint): void
 
   /**
@@ -79,28 +74,22 @@ export type SourceEvent =
       /** Everything before this event may be acknowledged as `position` once it is durable. */
       readonly kind: 'progress'
       readonly position: bigint
+      /** What tells this history from another with the same positions; stored with the position, for the source alone. */
+      readonly mark?: string
     }
   | {
-      /** The resume state changed; the pipeline stores it in the positions topic, after everything before it. */
+      /** Stored in the positions topic after everything before it is durable; null removes it. */
       readonly kind: 'state'
-      readonly state: SourceState
+      /** 1 to 100 of a-z, 0-9, `-` and `/`; `position` is the pipeline's own. */
+      readonly name: string
+      readonly value: object | null
     }
-
-/** What a source needs to continue, kept as JSON in `<prefix>.positions` under the source's name. */
-export interface SourceState {
-  readonly epoch: number
-  /** Which database cluster this history belongs to (PostgreSQL: system identifier). */
-  readonly system: string
-  /** Entities whose snapshot is wholly on the topic, with the consistent point it was read at (decimal LSN) and its
-   * fields, each in the source's words for where it was read from. */
-  readonly snapshots: Readonly<Record<string, { readonly position: string; readonly fields: readonly string[] }>>
-}
 
 /** What a source asks of the pipeline while it streams. */
 export interface CaptureContext {
   /**
-   * What was stored for this source. Asked only once the source is held by this reader and no other, as a former holder may have stored
-   * more until then.
+   * What was stored for this source. What it decides is asked once the source is held by this reader and no other: a former holder may
+   * have stored more until then.
    * @throws TributaryError `kafka-unreachable`, `topic-missing`, `position-corrupt`
    */
   loadState(): Promise<StoredState>

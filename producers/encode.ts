@@ -3,8 +3,10 @@ import type { SourceEvent } from '../connectors/source.ts'
 import { deletionHeaders, deltaId, ID_HEADER } from '../schemas/deletion.ts'
 import type { Change, Delta, Provenance } from '../schemas/delta.ts'
 import { TributaryError } from '../schemas/errors.ts'
-import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../schemas/topics.ts'
+import { captureDeadLetterTopic, entityTopic } from '../schemas/topics.ts'
 import { formatVersion, type Version } from '../schemas/version.ts'
+import { storedRecord } from './positions.ts'
+import type { Settled } from './settle.ts'
 
 /** What the publish queue holds. */
 export type QueueItem =
@@ -14,8 +16,8 @@ export type QueueItem =
       readonly bytes: number
       readonly committedAt: bigint
     }
-  /** Everything before it may be acknowledged to the source as `position`. */
-  | { readonly kind: 'settle'; readonly position: bigint }
+  /** Everything before it may be acknowledged to the source. */
+  | { readonly kind: 'settle'; readonly settled: Settled }
   /** A record that must come after everything before it is durable, such as the resume state. */
   | { readonly kind: 'barrier'; readonly record: OutgoingRecord; readonly bytes: number }
 
@@ -37,11 +39,10 @@ export function createEncode(options: EncodeOptions): (event: SourceEvent) => Qu
   return (event) => {
     switch (event.kind) {
       case 'progress':
-        return { kind: 'settle', position: event.position }
+        return { kind: 'settle', settled: { position: event.position, mark: event.mark ?? null } }
       case 'state': {
-        const value = Buffer.from(JSON.stringify(event.state))
-        const record = { topic: positionsTopic(options.prefix), key: options.source, value, headers: {} }
-        return { kind: 'barrier', record, bytes: value.length + RECORD_OVERHEAD_BYTES }
+        const record = storedRecord(options.prefix, options.source, event.name, event.value)
+        return { kind: 'barrier', record, bytes: (record.value?.length ?? 0) + RECORD_OVERHEAD_BYTES }
       }
       case 'unencodable':
         return deadLetter(options, event)

@@ -1,14 +1,14 @@
 import type { Log } from '../connectors/kafka/client.ts'
 import type { Producer } from '../connectors/kafka/producer.ts'
 import { pause } from '../connectors/pause.ts'
-import type { Source, SourceState } from '../connectors/source.ts'
+import type { CaptureContext, Source, StoredState } from '../connectors/source.ts'
 import type { Delta } from '../schemas/delta.ts'
 import { fateOf, TributaryError } from '../schemas/errors.ts'
 import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
+import { positionRecord } from './positions.ts'
 import { PublishQueue, publish } from './publish.ts'
-import type { SendPlan } from './settle.ts'
 
 export interface CaptureOptions {
   readonly prefix: string
@@ -16,7 +16,9 @@ export interface CaptureOptions {
   /** Opens the source afresh: after a failure nothing of the former one is used again. */
   readonly openSource: () => Source
   readonly openProducer: () => Producer
-  readonly loadState: () => Promise<SourceState | null>
+  readonly loadState: () => Promise<StoredState>
+  /** How entity topics are read back; `flushed` resolves once everything handed out so far is durable. */
+  readonly openPublished: (flushed: () => Promise<void>) => Pick<CaptureContext, 'publishedRange' | 'published'>
   /** The encoder of each entity's registered schema; asked anew for each attempt. */
   readonly loadEncoders: () => Promise<ReadonlyMap<string, (delta: Delta) => Buffer>>
   readonly observer: CaptureObserver
@@ -57,7 +59,6 @@ export async function capture(options: CaptureOptions, signal: AbortSignal): Pro
 
 async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress: () => void): Promise<void> {
   const encoders = await options.loadEncoders()
-  const state = await options.loadState()
   const source = options.openSource()
   const producer = options.openProducer()
   const stop = new AbortController()
@@ -65,18 +66,22 @@ async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress:
   try {
     await source.prepare()
     const queue = new PublishQueue()
-    const settled = (plan: SendPlan, sendMs: number) => {
-      if (plan.settles !== null) source.acknowledge(plan.settles)
-      onProgress()
-      const { records, bytes, committedAt } = plan
-      if (records.length > 0)
+    const publishing = publish(queue, {
+      producer,
+      positionRecord: (settled) => positionRecord(options.prefix, options.source, settled),
+      onSent({ records, bytes, committedAt }, sendMs) {
+        onProgress()
         options.observer.published({ source: options.source, records, bytes, committedAt, sendMs })
-    }
-    const publishing = publish(queue, producer, settled).catch((error) => {
+      },
+      onSettled(position) {
+        onProgress()
+        source.acknowledge(position)
+      },
+    }).catch((error) => {
       stop.abort()
       throw error
     })
-    const reading = read(options, encoders, source, state, queue, either).finally(() => queue.end())
+    const reading = read(options, encoders, source, queue, either).finally(() => queue.end())
     const [published, readResult] = await Promise.allSettled([publishing, reading])
     if (published.status === 'rejected') throw published.reason
     if (readResult.status === 'rejected') throw readResult.reason
@@ -90,7 +95,6 @@ async function read(
   options: CaptureOptions,
   encoders: ReadonlyMap<string, (delta: Delta) => Buffer>,
   source: Source,
-  state: SourceState | null,
   queue: PublishQueue,
   signal: AbortSignal,
 ): Promise<void> {
@@ -100,7 +104,12 @@ async function read(
     encoders,
     onUnencodable: (entity) => options.observer.unencodable(options.source, entity),
   })
-  for await (const events of source.events(state, signal, () => options.onReady(true))) {
+  const context: CaptureContext = {
+    loadState: options.loadState,
+    onStreaming: () => options.onReady(true),
+    ...options.openPublished(() => queue.drained()),
+  }
+  for await (const events of source.events(context, signal)) {
     const whole = await hydrate(source, events)
     await queue.push(whole.map(encode))
   }

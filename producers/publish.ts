@@ -1,12 +1,14 @@
-import type { Producer } from '../connectors/kafka/producer.ts'
+import type { OutgoingRecord, Producer } from '../connectors/kafka/producer.ts'
 import type { QueueItem } from './encode.ts'
-import { planSend, type SendPlan } from './settle.ts'
+import { planSend, type SendPlan, type Settled } from './settle.ts'
 
 /** The most records and bytes of one send, and of what waits for its turn. */
 export const SEND_RECORDS_MAX = 5_000
 export const SEND_BYTES_MAX = 2 * 1024 * 1024
 export const QUEUE_BYTES_MAX = 8 * 1024 * 1024
 export const QUEUE_ITEMS_MAX = 50_000
+/** How often a position is stored, at most: what the source is told to forget is what was stored. */
+const STORE_INTERVAL_MS = 1_000
 
 /** The bounded queue between encode and publish. One producer of items, one consumer. */
 export class PublishQueue {
@@ -15,27 +17,39 @@ export class PublishQueue {
   #bytes = 0
   #ended = false
   #failure: Error | null = null
+  /** Whether all that was taken has been sent, and there is nothing more to take. */
+  #drained = true
   #wake: (() => void)[] = []
 
   /** Adds items; resolves when the queue has room for more. Rejects when publishing has failed. */
   async push(items: readonly QueueItem[]): Promise<void> {
     for (const item of items) {
+      this.#drained = false
       this.#items.push(item)
       if (item.kind !== 'settle') this.#bytes += item.bytes
     }
     this.#notify()
     while (this.#bytes > QUEUE_BYTES_MAX || this.#items.length - this.#head > QUEUE_ITEMS_MAX) {
       if (this.#failure) throw this.#failure
-      await this.#changed()
+      await this.#changed(null)
     }
     if (this.#failure) throw this.#failure
   }
 
-  /** Waits for items and takes the next send from the front; null when the queue has ended and is empty. */
-  async take(): Promise<SendPlan | null> {
+  /**
+   * Waits for items and takes the next send from the front; to ask is to say that what was taken before is sent.
+   * @param waitMs then it returns an empty plan
+   * @returns null when the queue has ended and is empty
+   */
+  async take(waitMs: number | null): Promise<SendPlan | null> {
+    const deadline = waitMs === null ? null : performance.now() + waitMs
     while (this.#head === this.#items.length) {
+      this.#drained = true
+      this.#notify()
       if (this.#ended) return null
-      await this.#changed()
+      const leftMs = deadline === null ? null : deadline - performance.now()
+      if (leftMs !== null && leftMs <= 0) break
+      await this.#changed(leftMs)
     }
     const plan = planSend(this.#waiting(), SEND_RECORDS_MAX, SEND_BYTES_MAX)
     this.#head += plan.items
@@ -46,6 +60,14 @@ export class PublishQueue {
     }
     this.#notify()
     return plan
+  }
+
+  /** Resolves once everything pushed is sent. Rejects when publishing has failed. */
+  async drained(): Promise<void> {
+    while (!this.#drained) {
+      if (this.#failure) throw this.#failure
+      await this.#changed(null)
+    }
   }
 
   /** No more items come; {@link take} empties the queue and then returns null. */
@@ -64,8 +86,14 @@ export class PublishQueue {
     for (let index = this.#head; index < this.#items.length; index++) yield this.#items[index]!
   }
 
-  #changed(): Promise<void> {
-    return new Promise((resolve) => this.#wake.push(resolve))
+  #changed(waitMs: number | null): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = waitMs === null ? undefined : setTimeout(resolve, waitMs)
+      this.#wake.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   #notify(): void {
@@ -75,26 +103,52 @@ export class PublishQueue {
   }
 }
 
+export interface PublishOptions {
+  readonly producer: Producer
+  /** The record that stores a position. */
+  readonly positionRecord: (settled: Settled) => OutgoingRecord
+  /** Called after each send that Kafka acknowledged. */
+  readonly onSent: (plan: SendPlan, sendMs: number) => void
+  /** Everything before the position is durable, and so is the position itself. */
+  readonly onSettled: (position: bigint) => void
+}
+
 /**
- * Publishes the queue to its end, one send at a time; `settled` is called after Kafka has acknowledged each. Connects when there is
- * something to send, and not before: to connect is to replace the former writer, and only who has the source may.
+ * Publishes the queue to its end, one send at a time. Connects when there is something to send, and not before: to connect is to replace
+ * the former writer, and only who has the source may.
  */
-export async function publish(
-  queue: PublishQueue,
-  producer: Producer,
-  settled: (plan: SendPlan, sendMs: number) => void,
-): Promise<void> {
+export async function publish(queue: PublishQueue, options: PublishOptions): Promise<void> {
+  const { producer } = options
   let connected = false
+  let unstored: Settled | null = null
+  let storeAtMs = 0
+
+  const send = async (records: readonly OutgoingRecord[]) => {
+    if (!connected) await producer.connect()
+    connected = true
+    await producer.send(records)
+  }
+  const store = async () => {
+    if (unstored === null) return
+    await send([options.positionRecord(unstored)])
+    options.onSettled(unstored.position)
+    unstored = null
+    storeAtMs = performance.now() + STORE_INTERVAL_MS
+  }
+
   try {
-    for (let plan = await queue.take(); plan !== null; plan = await queue.take()) {
+    for (;;) {
+      const plan = await queue.take(unstored === null ? null : Math.max(0, storeAtMs - performance.now()))
+      if (plan === null) break
       const startedAt = performance.now()
       if (plan.records.length > 0) {
-        if (!connected) await producer.connect()
-        connected = true
-        await producer.send(plan.records)
+        await send(plan.records)
+        options.onSent(plan, performance.now() - startedAt)
       }
-      settled(plan, performance.now() - startedAt)
+      unstored = plan.settles ?? unstored
+      if (performance.now() >= storeAtMs) await store()
     }
+    await store()
   } catch (error) {
     queue.fail(error as Error)
     throw error

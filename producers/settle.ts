@@ -1,6 +1,12 @@
 import type { OutgoingRecord } from '../connectors/kafka/producer.ts'
 import type { QueueItem } from './encode.ts'
 
+/** A position of the source before which everything is published. */
+export interface Settled {
+  readonly position: bigint
+  readonly mark: string | null
+}
+
 /** What one send publishes, and what may be acknowledged to the source once Kafka has it. */
 export interface SendPlan {
   /** How many queue items this send takes from the front. */
@@ -8,7 +14,7 @@ export interface SendPlan {
   readonly records: readonly OutgoingRecord[]
   readonly bytes: number
   /** The newest source position that is wholly published after this send; null when none is. */
-  readonly settles: bigint | null
+  readonly settles: Settled | null
   /** Microseconds since 1970: the newest commit in it; null when it holds no change. */
   readonly committedAt: bigint | null
 }
@@ -22,12 +28,12 @@ export function planSend(queue: Iterable<QueueItem>, recordsMax: number, bytesMa
   const records: OutgoingRecord[] = []
   let items = 0
   let bytes = 0
-  let settles: bigint | null = null
+  let settles: Settled | null = null
   let committedAt: bigint | null = null
   let sealed = false
   for (const item of queue) {
     if (item.kind === 'settle') {
-      settles = item.position
+      settles = item.settled
     } else {
       if (sealed || records.length >= recordsMax) break
       if (records.length > 0 && (item.kind === 'barrier' || bytes + item.bytes > bytesMax)) break

@@ -144,12 +144,14 @@ export const CATALOGUE = {
     whatToDo:
       'There is one capture process a source. Stop the other, whose server process the message names, or leave this one waiting: it takes over when the slot is free.',
   },
-  'slot-lost': {
-    fate: 'stop',
+  'history-lost': {
+    fate: 'retry',
     exitCode: 1,
-    meaning: 'The replication slot of this source is gone or was invalidated, so changes may be missing.',
-    normalWhen: 'never',
-    whatToDo: 'Keep the message. The source has to be snapshotted again.',
+    meaning:
+      "The source's history cannot be continued (its slot is gone, or the server is another one or was set back), so changes may be missing.",
+    normalWhen: 'after a failover or a restore, and when a slot was dropped or outran its limit of log',
+    whatToDo:
+      'Nothing where `onLostHistory` is `resnapshot`: a new epoch begins by itself. Where it is `hold`: look at the source, then run `tributary recover <source>`.',
   },
   'position-corrupt': {
     fate: 'stop',
@@ -158,14 +160,6 @@ export const CATALOGUE = {
     normalWhen: 'when something else wrote to the positions topic',
     whatToDo:
       'Write the last good value of that key to the topic again: it is an earlier record of the topic, while compaction has not removed it. Nothing was captured meanwhile, and the slot keeps the changes.',
-  },
-  'truncate-unsupported': {
-    fate: 'stop',
-    exitCode: 1,
-    meaning:
-      'A captured table was emptied with TRUNCATE, which names no rows, so their deletes cannot be published yet.',
-    normalWhen: 'when a table is reloaded',
-    whatToDo: 'Follow the message. Use DELETE on captured tables.',
   },
   'destination-unreachable': {
     fate: 'retry',

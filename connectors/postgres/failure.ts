@@ -17,7 +17,6 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   '53400': 'source-unsuitable', // max_replication_slots is reached
   '55000': 'source-unsuitable', // such as wal_level
   '55006': 'slot-in-use',
-  '58P01': 'slot-lost', // a log file that was removed
 }
 
 /** What to do about what a server refuses at the door, where its own words do not say it. */

@@ -35,7 +35,12 @@ export interface DeclaredSource {
   readonly url: string
   readonly slot: string
   readonly publication: string
-  readonly snapshot: { readonly chunkRows: number }
+  readonly snapshot: {
+    readonly chunkRows: number
+    readonly tables: number
+    readonly rowsPerSecond?: number | undefined
+  }
+  readonly onLostHistory: 'resnapshot' | 'hold'
 }
 
 export interface DeclaredEntity extends Entity {

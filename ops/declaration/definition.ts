@@ -25,6 +25,8 @@ export const TEXT = 'text'
 const FINGERPRINT_KEY_CHARACTERS_MIN = 32
 const CONCURRENCY_MAX = 32
 const CHUNK_ROWS_MAX = 100_000
+const SNAPSHOT_TABLES_MAX = 8
+const ROWS_PER_SECOND_MAX = 1_000_000
 const PARTITIONS_MAX = 1000
 const REPLICATION_MAX = 15
 
@@ -134,10 +136,21 @@ const source = mapping({
     .optional()
     .describe('The publication. Default: `tributary_<name>_<source>`.'),
   snapshot: mapping({
-    chunkRows: whole(1, CHUNK_ROWS_MAX).default(5000).describe('How many rows a snapshot reads at a time.'),
+    chunkRows: whole(1, CHUNK_ROWS_MAX)
+      .default(5000)
+      .describe('How many rows a snapshot reads at a time: what is read again after a crash.'),
+    tables: whole(1, SNAPSHOT_TABLES_MAX).default(2).describe('How many tables are read side by side.'),
+    rowsPerSecond: whole(1, ROWS_PER_SECOND_MAX)
+      .optional()
+      .describe('The most rows that snapshots read in a second. Default: no limit.'),
   })
     .prefault({})
-    .describe('How the first state is read.'),
+    .describe('How the state of tables is read.'),
+  onLostHistory: oneOf(['resnapshot', 'hold'])
+    .default('resnapshot')
+    .describe(
+      'When changes may be missing (the slot is lost, the database was set back): read every table again and delete what vanished (resnapshot), or wait for `tributary recover` (hold).',
+    ),
 })
 
 const field = z

@@ -4,7 +4,8 @@ import { createPostgresSource } from '../../connectors/postgres/source.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { capture } from '../../producers/pipeline.ts'
-import { loadState } from '../../producers/positions.ts'
+import { loadStored } from '../../producers/positions.ts'
+import { createPublished } from '../../producers/published.ts'
 import { deltaSchema, valueSubject } from '../../schemas/avro.ts'
 import { createDeltaEncoder } from '../../schemas/codec.ts'
 import type { Delta } from '../../schemas/delta.ts'
@@ -37,7 +38,9 @@ export async function runCapture(
       source: sourceName,
       openSource: () => openSource(environment, source, parts.onSnapshotProgress),
       openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
-      loadState: () => loadState(kafka, declaration.kafka.brokers, declaration.name, sourceName),
+      loadState: () => loadStored(kafka, declaration.kafka.brokers, declaration.name, sourceName),
+      openPublished: (flushed) =>
+        createPublished({ kafka, brokers: declaration.kafka.brokers, prefix: declaration.name, flushed }),
       async loadEncoders() {
         await requireTopics(kafka, topicsOf(declaration, sourceName))
         return await loadEncoders(environment, entitiesOf(declaration, sourceName))
@@ -82,7 +85,8 @@ export function openSource(
     url: source.url,
     slot: source.slot,
     publication: source.publication,
-    snapshotChunkRows: source.snapshot.chunkRows,
+    onLostHistory: source.onLostHistory,
+    snapshot: source.snapshot,
     entities: entitiesOf(declaration, source.name).map((entity) => ({
       entity,
       table: entity.table,

@@ -1,8 +1,9 @@
 import { TributaryError } from '../../../schemas/errors.ts'
-import type { SourceState, SourceStatus } from '../../source.ts'
+import type { SourceStatus } from '../../source.ts'
 import type { Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import { formatLsn, parseLsn } from '../lsn.ts'
+import type { OnNotice } from '../notice.ts'
 
 /** A row of pg_replication_slots, with what newer releases add. */
 export interface SlotFacts {
@@ -12,7 +13,7 @@ export interface SlotFacts {
   readonly temporary: boolean
   readonly active: boolean
   readonly active_pid: number | null
-  readonly confirmed_flush_lsn: string | null
+  readonly confirmed_flush_lsn: bigint | null
   readonly wal_status: string | null
   readonly invalidation_reason?: string | null
 }
@@ -20,87 +21,47 @@ export interface SlotFacts {
 export interface Place {
   /** The cluster's system identifier. */
   readonly system: string
+  readonly timeline: number
   /** The end of the log now. */
   readonly end: bigint
   readonly database: string
 }
 
-/** What events() does about the slot. */
-export type SlotDecision = 'use' | 'create'
-
 /** Slot names as PostgreSQL takes them. */
 const SLOT_NAME = /^[a-z0-9_]{1,63}$/
 
 /**
- * Whether a slot can be continued. Pure.
- * @throws TributaryError `slot-lost` when changes may be missing, `source-unsuitable` when the name is taken by something else
+ * Whether the slot is one of ours.
+ * @throws TributaryError `source-unsuitable` when the name is taken by something else
  */
-export function decideSlot(
-  slot: string,
-  facts: SlotFacts | undefined,
-  place: Place,
-  state: SourceState | null,
-): SlotDecision {
-  const again =
-    'Changes may be missing. Give the pipeline another name and its subscribers empty schemas, provision, and start: see «A slot is lost» in docs/operating'
-  if (state !== null && state.system !== place.system)
-    throw lost(
-      slot,
-      `the server is another database cluster (system identifier ${place.system}) than the one captured so far (${state.system}). ${again}`,
-    )
-  const newest = Object.values(state?.snapshots ?? {}).reduce(
-    (max, { position }) => (BigInt(position) > max ? BigInt(position) : max),
-    0n,
+export function checkOwner(slot: string, facts: SlotFacts, database: string): void {
+  if (facts.slot_type === 'logical' && facts.plugin === 'pgoutput' && facts.database === database && !facts.temporary)
+    return
+  throw new TributaryError(
+    'source-unsuitable',
+    `replication slot "${slot}" belongs to something else (${facts.slot_type}, plug-in ${facts.plugin ?? 'none'}, ` +
+      `database ${facts.database ?? 'none'}). Choose another name for this source's slot`,
   )
-  if (newest > place.end)
-    throw lost(
-      slot,
-      `the server's log ends at ${formatLsn(place.end)}, before ${formatLsn(newest)} where it was captured: it was set back in time. ${again}`,
-    )
-  if (facts === undefined) {
-    if (state !== null && Object.keys(state.snapshots).length > 0)
-      throw lost(slot, `the slot does not exist any more. ${again}`)
-    return 'create'
-  }
-  if (
-    facts.slot_type !== 'logical' ||
-    facts.plugin !== 'pgoutput' ||
-    facts.database !== place.database ||
-    facts.temporary
-  )
-    throw new TributaryError(
-      'source-unsuitable',
-      `replication slot "${slot}" belongs to something else (${facts.slot_type}, plug-in ${facts.plugin ?? 'none'}, ` +
-        `database ${facts.database ?? 'none'}). Choose another name for this source's slot`,
-    )
-  if (isGone(facts))
-    throw lost(
-      slot,
-      `the server gave the slot up (wal_status ${facts.wal_status ?? 'unknown'}, ${facts.invalidation_reason ?? 'its log was removed'}). ` +
-        `${again}. Raise max_slot_wal_keep_size, so that it lasts for the longest outage`,
-    )
-  return 'use'
-}
-
-function lost(slot: string, what: string): TributaryError {
-  return new TributaryError('slot-lost', `replication slot "${slot}": ${what}.`)
 }
 
 export async function loadSlot(sql: Sql, slot: string): Promise<SlotFacts | undefined> {
-  const [row] = await sql<{ facts: SlotFacts }[]>`
+  const [row] = await sql<{ facts: SlotFacts & { readonly confirmed_flush_lsn: string | null } }[]>`
     SELECT to_jsonb(s) AS facts FROM pg_replication_slots s WHERE slot_name = ${slot}`
-  return row?.facts
+  if (row === undefined) return undefined
+  const confirmed = row.facts.confirmed_flush_lsn
+  return { ...row.facts, confirmed_flush_lsn: confirmed === null ? null : (parseLsn(confirmed) ?? null) }
 }
 
 export async function loadPlace(sql: Sql): Promise<Place> {
-  const [row] = await sql<{ system: string; end: string; database: string }[]>`
+  // Right after a promotion the control file still names the old timeline; the log's own file names do not.
+  const [row] = await sql<{ system: string; timeline: number; end: string; database: string }[]>`
     SELECT system_identifier::text AS system, current_database() AS database,
+      CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
+        ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END AS timeline,
       (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS "end"
     FROM pg_control_system()`
-  return { system: row!.system, database: row!.database, end: parseLsn(row!.end)! }
+  return { ...row!, end: parseLsn(row!.end)! }
 }
-
-export type OnNotice = (notice: { readonly code: string; readonly message: string }) => void
 
 /** After this long a notice says what a slot waits for. */
 const WAIT_NOTICE_MS = 5_000
@@ -146,6 +107,11 @@ export function checkSlotName(slot: string): void {
       'declaration-invalid',
       `"${slot}" cannot be a slot's name: 1 to 63 of a to z, 0 to 9 and _`,
     )
+}
+
+/** Removes a slot that the server has given up; nothing can be read from it any more. Nothing happens when another has done so. */
+export async function dropSlot(sql: Sql, slot: string): Promise<void> {
+  await sql`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ${slot} AND NOT active`
 }
 
 /** Runs a query that may wait long; aborting cancels it at the server too. */
@@ -200,12 +166,12 @@ export async function loadLagSeconds(sql: Sql, slot: string): Promise<number | n
 /** @param end the end of the server's log */
 export function describeSlot(facts: SlotFacts | undefined, end: bigint, lagSeconds: number | null): SourceStatus {
   if (facts === undefined) return { active: false, slot: 'missing', position: null, lagBytes: null, lagSeconds: null }
-  const confirmed = facts.confirmed_flush_lsn === null ? undefined : parseLsn(facts.confirmed_flush_lsn)
-  const lagBytes = confirmed === undefined ? null : Number(end > confirmed ? end - confirmed : 0n)
+  const confirmed = facts.confirmed_flush_lsn
+  const lagBytes = confirmed === null ? null : Number(end > confirmed ? end - confirmed : 0n)
   return {
     active: facts.active,
     slot: isGone(facts) ? 'lost' : facts.active ? 'streaming' : 'idle',
-    position: facts.confirmed_flush_lsn,
+    position: confirmed === null ? null : formatLsn(confirmed),
     lagBytes,
     lagSeconds: lagBytes === 0 ? 0 : lagSeconds,
   }

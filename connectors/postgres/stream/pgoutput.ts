@@ -65,14 +65,25 @@ export interface TruncateMessage {
   readonly relations: readonly number[]
 }
 
+/** A logical decoding message, written with `pg_logical_emit_message`. */
+export interface LogicalMessage {
+  readonly kind: 'message'
+  /** Whether it stands in its transaction's place; else it comes as soon as it was read. */
+  readonly transactional: boolean
+  readonly lsn: bigint
+  readonly prefix: string
+  readonly content: Buffer
+}
+
 export type Message =
   | BeginMessage
   | CommitMessage
   | RelationMessage
   | RowMessage
   | TruncateMessage
+  | LogicalMessage
   | { readonly kind: 'origin'; readonly name: string }
-  /** A type's name, or a logical decoding message: nothing that capture needs. */
+  /** A type's name: nothing that capture needs. */
   | { readonly kind: 'other' }
 
 /** Microseconds between 1970-01-01 and 2000-01-01, which PostgreSQL counts from. */
@@ -144,8 +155,9 @@ function decode(bytes: Buffer, start: number, row: RowMessage): Message {
       const end = textEnd(bytes, start + 9)
       return finish(bytes, start, end + 1, { kind: 'origin', name: bytes.toString('utf8', start + 9, end) })
     }
-    case 0x59: // Y
     case 0x4d: // M
+      return decodeMessage(bytes, start)
+    case 0x59: // Y
       return OTHER
     default:
       throw malformed(bytes[start], 'its kind is unknown')
@@ -248,6 +260,18 @@ function decodeTruncate(bytes: Buffer, start: number): TruncateMessage {
   const relations: number[] = []
   for (let index = 0; index < count; index++) relations.push(bytes.readUInt32BE(start + 6 + index * 4))
   return { kind: 'truncate', relations }
+}
+
+function decodeMessage(bytes: Buffer, start: number): LogicalMessage {
+  const prefixEnd = textEnd(bytes, start + 10)
+  const length = bytes.readUInt32BE(prefixEnd + 1)
+  return finish(bytes, start, prefixEnd + 5 + length, {
+    kind: 'message',
+    transactional: (bytes.readUInt8(start + 1) & 1) === 1,
+    lsn: bytes.readBigUInt64BE(start + 2),
+    prefix: bytes.toString('utf8', start + 10, prefixEnd),
+    content: bytes.subarray(prefixEnd + 5),
+  })
 }
 
 function finish<M>(bytes: Buffer, start: number, end: number, message: M): M {

@@ -40,6 +40,8 @@ export interface Reader {
    * @throws what broke the connection
    */
   read(waitMs?: number): Promise<readonly Buffer[]>
+  /** Rejects with what broke the connection, for whoever waits for something else meanwhile. */
+  broken(): Promise<never>
   /** Asks the server how far it has read; it answers with a keep-alive. */
   requestKeepAlive(): void
   /** Sends a last status update and closes the connection. Idempotent. */
@@ -59,7 +61,7 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
     stream = (await connection.sql
       .unsafe(
         `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL 0/0 ` +
-          `(proto_version '1', publication_names ${quoteText(quoteName(publication))})`,
+          `(proto_version '1', messages 'true', publication_names ${quoteText(quoteName(publication))})`,
       )
       .writable()) as Duplex
   } catch (error) {
@@ -73,6 +75,8 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   let closing: Promise<void> | undefined
   let broken: { readonly error: unknown } | undefined
   let wake: (() => void) | undefined
+  const breaking = Promise.withResolvers<never>()
+  breaking.promise.catch(() => {})
   let received = 0n
   let lastConfirmed = -1n
   let lastStatusMs = nowMs()
@@ -80,6 +84,7 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
 
   const fail = (error: unknown) => {
     broken ??= { error }
+    breaking.reject(broken.error)
     wake?.()
   }
 
@@ -155,6 +160,7 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
       }
       return batch
     },
+    broken: () => breaking.promise,
     requestKeepAlive: () => sendStatus(true),
     close() {
       closing ??= (async () => {

@@ -3,23 +3,24 @@ import type { SourceEvent } from '../../source.ts'
 import type { LocatedTable } from '../captured-table.ts'
 import { objectName } from '../captured-table.ts'
 import type { Types } from '../catalog/column-fit.ts'
+import { parseRequest, REQUEST_PREFIX, type SnapshotAsked } from '../request.ts'
 import { planRelation, type RowPlan } from '../row-plan.ts'
-import { createDecoder, type RelationMessage, type RowMessage, type TruncateMessage } from './pgoutput.ts'
+import { createDecoder, type LogicalMessage, type RelationMessage, type RowMessage } from './pgoutput.ts'
 import { keepAliveEnd, WAL_DATA, WAL_DATA_HEADER_BYTES } from './reader.ts'
-import { createTranslator } from './translate.ts'
+import { createTranslator, type Emptied } from './translate.ts'
 
 export interface StreamOptions {
   readonly source: string
   readonly epoch: bigint
   readonly tables: readonly LocatedTable[]
   readonly types: Types
-  readonly snapshotPoint: (entity: string) => bigint | undefined
+  readonly neededFrom: (entity: string) => bigint | undefined
   /** Adds what is missing for these type oids to the known types. */
   readonly loadTypes: (oids: readonly number[], known: Types) => Promise<Types>
-  /** The moments that decide what may be acknowledged (acknowledge.ts). */
-  readonly onOpen: () => void
-  readonly onCommit: (endLsn: bigint) => void
-  readonly onKeepAlive: (end: bigint) => void
+  /** Everything before `position` has been consumed, and no transaction is open; a commit names its transaction. */
+  readonly onCovered: (position: bigint, xid: number | null) => void
+  /** A logical decoding message that is not transactional. */
+  readonly onMessage: (message: LogicalMessage) => void
 }
 
 /** Follows the replication stream: relations, transactions, rows. One per connection. */
@@ -28,28 +29,32 @@ export interface StreamFollower {
   /**
    * Consumes messages from `index` on and appends their events.
    * @param bound commits from here on are not consumed; undefined for no bound
-   * @returns where it stopped: the batch's length, or the index of a Begin at or past the bound, or the index after a keep-alive that
-   * says the server has sent everything below the bound
-   * @throws TributaryError `truncate-unsupported`, `source-unsuitable`, `invariant-broken`; events made before are in `out`
+   * @throws TributaryError `source-unsuitable`, `invariant-broken`; events made before are in `out`
    */
   consume(batch: readonly Buffer[], index: number, bound: bigint | undefined, out: SourceEvent[]): Promise<Stop>
 }
 
-export interface Stop {
-  readonly index: number
-  readonly reachedBound: boolean
-}
+/** Where it stopped: the index of the next message, and why. */
+export type Stop =
+  | { readonly why: 'end'; readonly index: number }
+  /** A Begin at or past the bound comes next, or the server said that it has sent everything below the bound. */
+  | { readonly why: 'bound'; readonly index: number }
+  /** Tables were emptied: their keys have to be deleted before the stream goes on. */
+  | { readonly why: 'truncate'; readonly index: number; readonly emptied: readonly Emptied[] }
+  /** A snapshot was asked for. */
+  | { readonly why: 'request'; readonly index: number; readonly request: SnapshotAsked }
 
 export function followStream(options: StreamOptions): StreamFollower {
   const decode = createDecoder()
   const translator = createTranslator({
     instance: options.source,
     epoch: options.epoch,
-    snapshotPoint: options.snapshotPoint,
+    neededFrom: options.neededFrom,
   })
   const plans = new Map<number, { readonly plan: RowPlan | undefined; readonly name: string }>()
   let types = options.types
   let inTransaction = false
+  let xid = 0
   let lastRelation = -1
   let lastPlan: RowPlan | undefined
 
@@ -73,15 +78,23 @@ export function followStream(options: StreamOptions): StreamFollower {
     lastRelation = -1
   }
 
-  function refuseTruncate(message: TruncateMessage): void {
-    const emptied = message.relations.flatMap((id) => plans.get(id)?.plan?.object ?? [])
-    if (emptied.length === 0) return
-    throw new TributaryError(
-      'truncate-unsupported',
-      `${emptied.join(', ')} was emptied with TRUNCATE at source "${options.source}". The log does not name the rows, so their deletes ` +
-        'cannot be published and capture stops here. Give the pipeline another name and its subscribers empty schemas, provision, and start: ' +
-        'see «A slot is lost» in docs/operating. Use DELETE instead of TRUNCATE',
-    )
+  /** Whether all that the server sent before `position` shows that it has nothing more below the bound. */
+  function covered(position: bigint, bound: bigint | undefined): boolean {
+    if (inTransaction) return false
+    options.onCovered(position, null)
+    return bound !== undefined && position >= bound
+  }
+
+  function take(message: LogicalMessage, out: SourceEvent[]): SnapshotAsked | undefined {
+    const request = message.prefix === REQUEST_PREFIX ? parseRequest(message.content) : undefined
+    if (request === undefined) return undefined
+    if (request.kind === 'snapshot') return request
+    const table = options.tables.find(({ entity }) => entity.name === request.entity)
+    if (table === undefined) return undefined
+    const { name: entity, fields } = table.entity
+    const plan = { entity, object: objectName(table.table), fieldNames: fields.map(({ name }) => name) }
+    translator.reread(plan, request.keys, out)
+    return undefined
   }
 
   return {
@@ -93,8 +106,7 @@ export function followStream(options: StreamOptions): StreamFollower {
           const end = keepAliveEnd(bytes)
           if (end === undefined)
             throw new TributaryError('invariant-broken', `PostgreSQL sent a message of kind ${bytes[0]}`)
-          options.onKeepAlive(end)
-          if (bound !== undefined && !inTransaction && end >= bound) return { index: at + 1, reachedBound: true }
+          if (covered(end, bound)) return { why: 'bound', index: at + 1 }
           continue
         }
         const message = decode(bytes, WAL_DATA_HEADER_BYTES)
@@ -103,14 +115,14 @@ export function followStream(options: StreamOptions): StreamFollower {
             translator.row(planOf(message), message, out)
             break
           case 'begin':
-            if (bound !== undefined && message.commitLsn >= bound) return { index: at, reachedBound: true }
+            if (bound !== undefined && message.commitLsn >= bound) return { why: 'bound', index: at }
             inTransaction = true
-            options.onOpen()
+            xid = message.xid
             translator.begin(message)
             break
           case 'commit':
             inTransaction = false
-            options.onCommit(message.endLsn)
+            options.onCovered(message.endLsn, xid)
             break
           case 'relation':
             await learnRelation(message)
@@ -118,14 +130,26 @@ export function followStream(options: StreamOptions): StreamFollower {
           case 'origin':
             translator.origin(message.name)
             break
-          case 'truncate':
-            refuseTruncate(message)
+          case 'truncate': {
+            const emptied = message.relations.flatMap((id) => translator.truncate(plans.get(id)?.plan) ?? [])
+            if (emptied.length > 0) return { why: 'truncate', index: at + 1, emptied }
             break
+          }
+          case 'message': {
+            if (!message.transactional) {
+              options.onMessage(message)
+              if (covered(message.lsn, bound)) return { why: 'bound', index: at + 1 }
+              break
+            }
+            const request = take(message, out)
+            if (request !== undefined) return { why: 'request', index: at + 1, request }
+            break
+          }
           case 'other':
             break
         }
       }
-      return { index: batch.length, reachedBound: false }
+      return { why: 'end', index: batch.length }
     },
   }
 }

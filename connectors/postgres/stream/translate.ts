@@ -20,8 +20,8 @@ export interface TranslatorOptions {
   /** The source's name. */
   readonly instance: string
   readonly epoch: bigint
-  /** The point of an entity's snapshot; undefined while it has none. */
-  readonly snapshotPoint: (entity: string) => bigint | undefined
+  /** From which position on every change of an entity is needed; undefined while none is. */
+  readonly neededFrom: (entity: string) => bigint | undefined
 }
 
 /** Turns rows of the log into changes; pure but for the transaction that it is in. */
@@ -35,10 +35,22 @@ export interface Translator {
    * @throws TributaryError `source-unsuitable` when the table was altered away from its declaration
    */
   row(plan: RowPlan | undefined, message: RowMessage, out: SourceEvent[]): void
+  /** Appends changes without their fields, in this place of the stream: hydrate reads them, and drops those whose object is gone. */
+  reread(plan: Pick<RowPlan, 'entity' | 'object' | 'fieldNames'>, keys: readonly string[], out: SourceEvent[]): void
+  /** What it means that a table was emptied; undefined for one that is not captured. */
+  truncate(plan: Pick<RowPlan, 'entity' | 'object'> | undefined): Emptied | undefined
+}
+
+/** What a TRUNCATE means for one entity: each key that is alive below `version` is deleted at it. */
+export interface Emptied {
+  readonly entity: string
+  readonly version: Version
+  readonly source: Provenance
+  readonly origin: string | null
 }
 
 export function createTranslator(options: TranslatorOptions): Translator {
-  const { instance, epoch, snapshotPoint } = options
+  const { instance, epoch, neededFrom } = options
   let position = 0n
   let positionText = ''
   let transaction = ''
@@ -48,7 +60,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
   let rows = 0
   let provenance: Provenance | undefined
 
-  function provenanceOf(plan: RowPlan): Provenance {
+  function provenanceOf(plan: Pick<RowPlan, 'object'>): Provenance {
     if (provenance === undefined || provenance.object !== plan.object)
       provenance = {
         system: 'postgres',
@@ -127,9 +139,14 @@ export function createTranslator(options: TranslatorOptions): Translator {
     })
   }
 
+  function nextOrdinal(): number {
+    if (rows >= ROWS_MAX) throw new TributaryError('invariant-broken', `a transaction has more than ${ROWS_MAX} rows`)
+    return rows++ * 2
+  }
+
   function isBelowSnapshot(plan: RowPlan): boolean {
-    const point = snapshotPoint(plan.entity)
-    return point === undefined || position < point
+    const from = neededFrom(plan.entity)
+    return from === undefined || position < from
   }
 
   return {
@@ -151,8 +168,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
     },
     row(plan, message, out) {
       // Counted for every row of the transaction, captured or not: an ordinal must not depend on the declaration.
-      const ordinal = rows++ * 2
-      if (rows > ROWS_MAX) throw new TributaryError('invariant-broken', `a transaction has more than ${ROWS_MAX} rows`)
+      const ordinal = nextOrdinal()
       if (plan === undefined) return
       if (plan.problem !== undefined) {
         if (!isBelowSnapshot(plan)) throw altered(plan, positionText)
@@ -187,6 +203,23 @@ export function createTranslator(options: TranslatorOptions): Translator {
         const changed = changedFields(plan, message)
         if (changed.length > 0) write(plan, message, 'update', key, ordinal, changed, out)
       } else write(plan, message, 'update', key, ordinal, null, out)
+    },
+    reread(plan, keys, out) {
+      const { entity, fieldNames } = plan
+      for (const key of keys) {
+        const version = { epoch, position, ordinal: nextOrdinal() }
+        const source = provenanceOf(plan)
+        out.push({
+          kind: 'change',
+          change: { op: 'update', entity, key, version, changed: null, after: {}, source, origin, claims: NO_CLAIMS },
+          missing: fieldNames,
+        })
+      }
+    },
+    truncate(plan) {
+      const version = { epoch, position, ordinal: nextOrdinal() }
+      if (plan === undefined) return undefined
+      return { entity: plan.entity, version, source: provenanceOf(plan), origin }
     },
   }
 }

@@ -1,0 +1,272 @@
+import { TributaryError } from '../../schemas/errors.ts'
+import type { CaptureContext, SourceEvent } from '../source.ts'
+import { loadTypes } from './catalog/catalog.ts'
+import type { Inspection } from './catalog/inspect.ts'
+import type { Sql } from './connection.ts'
+import type { OnNotice } from './notice.ts'
+import type { SnapshotAsked } from './request.ts'
+import { acquire, type Held } from './slot/acquire.ts'
+import { compareToMark, formatMark, type Mark } from './slot/history.ts'
+import { type Segment, startSegment } from './snapshot/segment.ts'
+import { openWork, type SnapshotWork } from './snapshot/work.ts'
+import type { PostgresSourceOptions } from './source.ts'
+import { emptyTable } from './stream/empty-table.ts'
+import { followStream, type Stop, type StreamFollower } from './stream/stream.ts'
+
+/** What one run of capture works with, beside what was declared. */
+export interface CaptureParts {
+  readonly sql: Sql
+  readonly application: string
+  readonly inspection: Inspection
+  readonly context: CaptureContext
+  readonly onNotice: OnNotice
+  readonly now: () => bigint
+  /** What may be confirmed to the slot. */
+  readonly settled: () => bigint
+  readonly signal: AbortSignal
+}
+
+/** While a snapshot waits for the stream to reach its point, or for its turn. */
+const POLL_MS = 200
+
+/** Takes the slot and streams from it, with the snapshots that are needed or asked for in their places. */
+export async function* captureEvents(
+  options: PostgresSourceOptions,
+  parts: CaptureParts,
+): AsyncGenerator<readonly SourceEvent[]> {
+  const { signal, context, inspection } = parts
+  const entities = inspection.tables.map(({ entity }) => entity.name)
+  const held = await acquire({ ...options, ...parts, source: options.name, entities })
+  if (held === undefined) return
+  const stop = () => {
+    // The reader's own end is awaited below; here it only has to start.
+    held.reader.close().catch(() => {})
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    context.onStreaming()
+    const { work, changes } = openWork(inspection, held.history, held.stored, Date.now)
+    if (held.isNew) yield [{ kind: 'state', name: 'history', value: held.history }]
+    if (held.stored.values.has('recover')) yield [{ kind: 'state', name: 'recover', value: null }]
+    if (changes.length > 0) yield changes
+    if (!signal.aborted) yield* stream(options, parts, held, work)
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await held.reader.close()
+  }
+}
+
+async function* stream(
+  options: PostgresSourceOptions,
+  parts: CaptureParts,
+  held: Held,
+  work: SnapshotWork,
+): AsyncGenerator<readonly SourceEvent[]> {
+  const { signal, onNotice } = parts
+  const place = trackPlace(held)
+  const follower = openFollower(options, parts, held, work, place)
+  const snapshots = planSegments(options, parts, held, work)
+  let segment: Segment | undefined
+  try {
+    while (!signal.aborted) {
+      segment ??= await snapshots.next()
+      const batch = await nextBatch(held, work, segment, signal)
+      if (batch === undefined) return
+      follower.startBatch(parts.now())
+      for (let index = 0; index < batch.length; ) {
+        const out: SourceEvent[] = []
+        const stopped = await consume(follower, batch, index, segment?.bound(), out)
+        index = stopped.index
+        if (!('error' in stopped) && stopped.why === 'request')
+          out.push(...takeRequest(work, stopped.request, onNotice))
+        out.push(...place.progress())
+        if (out.length > 0) yield out
+        if ('error' in stopped) {
+          if (stopped.error instanceof OtherHistory) yield* leaveHistory(options, held, onNotice)
+          throw stopped.error
+        }
+        if (signal.aborted) return
+        if (stopped.why === 'truncate') for (const emptied of stopped.emptied) yield* emptyTable(parts.context, emptied)
+        if (segment === undefined || stopped.why !== 'bound') continue
+        // A keep-alive while the point is unknown needs no waiting; a commit does.
+        if (!segment.isKnown() && index === batch.length) continue
+        const before = segment.bound()
+        const point = await Promise.race([segment.point(), held.reader.broken()])
+        if (point > before) continue
+        yield* segment.events()
+        if (signal.aborted) return
+        await segment.end()
+        snapshots.done(segment)
+        segment = undefined
+        place.cover(point, null)
+        yield place.progress()
+      }
+    }
+  } catch (error) {
+    // A connection that an abort closed.
+    if (!signal.aborted) throw error
+  } finally {
+    await segment?.end()
+  }
+}
+
+/** What has been handed out, and may be acknowledged once it is durable. */
+interface PlaceTracker {
+  cover(position: bigint, xid: number | null): void
+  /** The progress event for what was covered since the last one, if any. */
+  progress(): readonly SourceEvent[]
+}
+
+function trackPlace({ history, stored, expected }: Held): PlaceTracker {
+  let waiting: Mark | undefined = expected
+  let mark = stored.position?.mark ?? undefined
+  let position = 0n
+  let told = 0n
+  return {
+    cover(end, xid) {
+      if (xid !== null) {
+        const commit = { epoch: history.epoch, end, xid }
+        const order = waiting === undefined ? 'same' : compareToMark(waiting, end, xid)
+        if (order === 'other') throw new OtherHistory(waiting!)
+        if (order === 'same') {
+          waiting = undefined
+          mark = formatMark(commit)
+        }
+      }
+      if (end > position) position = end
+    },
+    progress() {
+      if (position <= told) return []
+      told = position
+      return [{ kind: 'progress', position, ...(mark === undefined ? {} : { mark }) }]
+    },
+  }
+}
+
+/** The log does not hold a commit that was captured: another history has taken its place. */
+class OtherHistory extends Error {
+  readonly mark: Mark
+  constructor(mark: Mark) {
+    super('another history')
+    this.mark = mark
+  }
+}
+
+/** A new epoch begins with the next start; held for a person, nothing is stored, and the next start finds the same. */
+async function* leaveHistory(
+  options: PostgresSourceOptions,
+  { history }: Held,
+  onNotice: OnNotice,
+): AsyncGenerator<readonly SourceEvent[], never> {
+  const why = 'the server was set back in time: its log does not hold a transaction that was captured'
+  if (options.onLostHistory === 'hold')
+    throw new TributaryError(
+      'history-lost',
+      `source "${options.name}" is held: ${why}. Changes may be missing. To read every table again and delete what vanished meanwhile, run: ` +
+        `tributary recover ${options.name}`,
+    )
+  onNotice({
+    code: 'history-lost',
+    level: 'warn',
+    message: `source "${options.name}": ${why}. A new epoch (${history.epoch + 1}) begins: every table is read again, and what vanished meanwhile is deleted`,
+  })
+  yield [{ kind: 'state', name: 'history', value: { ...history, epoch: history.epoch + 1 } }]
+  throw new TributaryError('history-lost', `source "${options.name}": ${why}. It starts again with a new epoch.`)
+}
+
+function openFollower(
+  options: PostgresSourceOptions,
+  { sql, inspection }: CaptureParts,
+  held: Held,
+  work: SnapshotWork,
+  place: PlaceTracker,
+): StreamFollower {
+  return followStream({
+    source: options.name,
+    epoch: BigInt(held.history.epoch),
+    tables: inspection.tables,
+    types: inspection.types,
+    neededFrom: work.neededFrom,
+    loadTypes: (oids, known) => loadTypes(sql, oids, known),
+    onCovered: place.cover,
+    onMessage: () => {},
+  })
+}
+
+async function consume(
+  follower: StreamFollower,
+  batch: readonly Buffer[],
+  index: number,
+  bound: bigint | undefined,
+  out: SourceEvent[],
+): Promise<Stop | { readonly index: number; readonly error: unknown }> {
+  try {
+    return await follower.consume(batch, index, bound, out)
+  } catch (error) {
+    // What came before the trouble is right, and is handed out before it is thrown.
+    return { index: batch.length, error }
+  }
+}
+
+function takeRequest(
+  work: SnapshotWork,
+  { id, entity, where }: SnapshotAsked,
+  onNotice: OnNotice,
+): readonly SourceEvent[] {
+  const { changes, refused } = work.ask({ id, where }, entity)
+  if (refused.length > 0)
+    onNotice({
+      code: 'request-refused',
+      level: 'warn',
+      message: `the snapshot ${id} of ${refused.join(', ')} is not taken: it is not an entity of this source, or too many wait already`,
+    })
+  return changes
+}
+
+/** When the next segment of the snapshots is due. */
+function planSegments(options: PostgresSourceOptions, parts: CaptureParts, { history }: Held, work: SnapshotWork) {
+  const { rowsPerSecond } = options.snapshot
+  let notBeforeMs = 0
+  return {
+    async next(): Promise<Segment | undefined> {
+      if (work.open().length === 0 || performance.now() < notBeforeMs) return undefined
+      return startSegment({
+        ...parts,
+        url: options.url,
+        slot: options.slot,
+        source: options.name,
+        epoch: BigInt(history.epoch),
+        types: parts.inspection.types,
+        sessions: options.snapshot.tables,
+        chunkRows: Math.min(options.snapshot.chunkRows, rowsPerSecond ?? Number.POSITIVE_INFINITY),
+        rowsMax: rowsPerSecond,
+        work,
+        capturedAt: parts.now,
+        onProgress: options.onSnapshotProgress ?? (() => {}),
+      })
+    },
+    /** The rows that were read use up the time until the next ones may be. */
+    done(segment: Segment): void {
+      if (rowsPerSecond !== undefined) notBeforeMs = performance.now() + (segment.rowsRead() / rowsPerSecond) * 1_000
+    },
+  }
+}
+
+/** @returns undefined when `signal` was aborted */
+async function nextBatch(
+  { reader }: Held,
+  work: SnapshotWork,
+  segment: Segment | undefined,
+  signal: AbortSignal,
+): Promise<readonly Buffer[] | undefined> {
+  try {
+    if (segment === undefined && work.open().length === 0) return await reader.read()
+    const batch = await reader.read(POLL_MS)
+    // An idle server says nothing; asked, it says how far it has read, which may be the point.
+    if (batch.length === 0) reader.requestKeepAlive()
+    return batch
+  } catch (error) {
+    if (signal.aborted) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,162 @@
+import { z } from 'zod'
+import type { PublishedRange } from '../../source.ts'
+import { type CapturedTable, objectName } from '../captured-table.ts'
+
+/** How far the snapshots of one entity got. Stored under `snapshot/<entity>`; pure data and pure steps. */
+export interface EntityProgress {
+  /** The epoch that all this belongs to: in another one nothing of it counts. */
+  readonly epoch: number
+  /** The last whole snapshot: everything the table had at `position`, and everything later through the stream. */
+  readonly whole: WholeSnapshot | null
+  readonly running: RunningSnapshot | null
+  /** Snapshots asked for on demand that wait for their turn. */
+  readonly requests: readonly SnapshotRequest[]
+}
+
+export interface WholeSnapshot {
+  /** The point of its first rows, as a decimal LSN. */
+  readonly position: string
+  /** Its fields, each with the column it was read from: `field=schema.table.column`. */
+  readonly fields: readonly string[]
+}
+
+export interface RunningSnapshot {
+  /** Of the request; null for one that the pipeline itself wanted. */
+  readonly id: string | null
+  /** Which rows; empty for all. */
+  readonly where: readonly Condition[]
+  readonly fields: readonly string[]
+  /** The point of its first rows; null before there are any. */
+  readonly first: string | null
+  /** The key of the last row read, in the order rows are read in; null before there is one. */
+  readonly after: readonly string[] | null
+  readonly rowsRead: boolean
+  readonly rowsDone: number
+  readonly rowsEstimated: number | null
+  readonly startedAtMs: number
+  /** What is left to look through for keys that the table does not have any more; null before it is known, and for a part of the rows. */
+  readonly sweep: PublishedRange | null
+}
+
+export interface Condition {
+  readonly field: string
+  readonly op: '=' | '!=' | '<' | '<=' | '>' | '>='
+  readonly value: string
+}
+
+export interface SnapshotRequest {
+  readonly id: string
+  readonly where: readonly Condition[]
+}
+
+export const REQUESTS_MAX = 20
+
+const condition = z.object({ field: z.string(), op: z.enum(['=', '!=', '<', '<=', '>', '>=']), value: z.string() })
+const point = z.string().regex(/^\d{1,20}$/)
+const schema: z.ZodType<EntityProgress> = z.object({
+  epoch: z.int().positive(),
+  whole: z.object({ position: point, fields: z.array(z.string()) }).nullable(),
+  running: z
+    .object({
+      id: z.string().nullable(),
+      where: z.array(condition),
+      fields: z.array(z.string()),
+      first: point.nullable(),
+      after: z.array(z.string()).nullable(),
+      rowsRead: z.boolean(),
+      rowsDone: z.number(),
+      rowsEstimated: z.number().nullable(),
+      startedAtMs: z.number(),
+      sweep: z.record(z.string(), z.object({ next: point, end: point })).nullable(),
+    })
+    .nullable(),
+  requests: z.array(z.object({ id: z.string(), where: z.array(condition) })),
+})
+
+/** @returns undefined when the stored value is of another form */
+export function parseProgress(value: unknown): EntityProgress | undefined {
+  return schema.safeParse(value).data
+}
+
+/** Each field with the column it is read from: a field that is read from elsewhere is on the topic with other values. */
+function placesOf(table: CapturedTable): readonly string[] {
+  return table.entity.fields.map(({ name }) => `${name}=${objectName(table.table)}.${table.columns[name]}`)
+}
+
+/**
+ * What is to be done for a table as it is declared now, from what was stored: a whole snapshot where the topic lacks rows or fields.
+ * Fields that are no longer captured are forgotten: they miss changes from now on, so captured again they need a snapshot.
+ * @param stored undefined when there is nothing, or nothing of this epoch
+ */
+export function progressOf(
+  table: CapturedTable,
+  stored: EntityProgress | undefined,
+  epoch: number,
+  nowMs: number,
+): EntityProgress {
+  const places = placesOf(table)
+  const known = stored?.epoch === epoch ? stored : undefined
+  const whole = known?.whole
+    ? { ...known.whole, fields: known.whole.fields.filter((one) => places.includes(one)) }
+    : null
+  const running = known?.running && covers(known.running.fields, places) ? known.running : null
+  const requests = known?.requests ?? []
+  const isWhole = whole !== null && covers(whole.fields, places)
+  if (isWhole || running?.where.length === 0) return { epoch, whole, running, requests }
+  return { epoch, whole, running: startRun(places, null, nowMs), requests }
+}
+
+function covers(fields: readonly string[], places: readonly string[]): boolean {
+  return places.every((place) => fields.includes(place))
+}
+
+/** Lets the next request begin when nothing runs; the same progress when there is nothing to begin. */
+export function startNext(table: CapturedTable, progress: EntityProgress, nowMs: number): EntityProgress {
+  const [next, ...requests] = progress.requests
+  if (progress.running !== null || next === undefined) return progress
+  return { ...progress, running: startRun(placesOf(table), next, nowMs), requests }
+}
+
+function startRun(fields: readonly string[], request: SnapshotRequest | null, nowMs: number): RunningSnapshot {
+  return {
+    id: request?.id ?? null,
+    where: request?.where ?? [],
+    fields,
+    first: null,
+    after: null,
+    rowsRead: false,
+    rowsDone: 0,
+    rowsEstimated: null,
+    startedAtMs: nowMs,
+    sweep: null,
+  }
+}
+
+/** @returns undefined when it is known already (a message that came twice), `full` when too many wait */
+export function withRequest(progress: EntityProgress, request: SnapshotRequest): EntityProgress | 'full' | undefined {
+  if (progress.running?.id === request.id || progress.requests.some(({ id }) => id === request.id)) return undefined
+  if (progress.requests.length >= REQUESTS_MAX) return 'full'
+  return { ...progress, requests: [...progress.requests, request] }
+}
+
+/** A step of the running snapshot. */
+export function withRun(progress: EntityProgress, step: Partial<RunningSnapshot>): EntityProgress {
+  return { ...progress, running: { ...progress.running!, ...step } }
+}
+
+/** The running snapshot is wholly on the topic. */
+export function finishRun(progress: EntityProgress): EntityProgress {
+  const { where, first, fields } = progress.running!
+  const whole = where.length === 0 ? { position: first!, fields } : progress.whole
+  return { ...progress, whole, running: null }
+}
+
+/**
+ * From where on the topic needs every change: what came before is in a snapshot that was read later, so it may be left out where it
+ * cannot be read. Undefined while no snapshot has begun.
+ */
+export function neededFrom(progress: EntityProgress): bigint | undefined {
+  if (progress.whole) return BigInt(progress.whole.position)
+  const first = progress.running?.first
+  return first ? BigInt(first) : undefined
+}

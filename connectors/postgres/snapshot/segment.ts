@@ -1,0 +1,115 @@
+import type { CaptureContext, SnapshotProgress, SourceEvent } from '../../source.ts'
+import type { Types } from '../catalog/column-fit.ts'
+import type { OnNotice } from '../notice.ts'
+import { loadPlace, tellIfWaiting } from '../slot/slot.ts'
+import { type PointOptions, type SnapshotPoint, takePoint } from './point.ts'
+import { readTable } from './read-table.ts'
+import type { SnapshotWork } from './work.ts'
+
+/** How long the stream holds for one segment: at least, and at most. In between, as long as its point took to get. */
+const HOLD_MS_MIN = 2_000
+const HOLD_MS_MAX = 60_000
+
+export interface SegmentOptions extends PointOptions {
+  readonly source: string
+  readonly epoch: bigint
+  readonly types: Types
+  readonly work: SnapshotWork
+  readonly context: CaptureContext
+  readonly chunkRows: number
+  /** The most rows this segment may read; undefined for no limit. */
+  readonly rowsMax: number | undefined
+  readonly capturedAt: () => bigint
+  readonly onProgress: (progress: SnapshotProgress) => void
+  readonly onNotice: OnNotice
+}
+
+/**
+ * A part of the snapshots under way, put into the stream at its consistent point. The stream goes on below the point and holds at the
+ * first commit from it on, for a bounded time; so per key a snapshot's version comes after all older ones and before all newer ones.
+ * What the time does not suffice for is the next segment's, at a point of its own.
+ */
+export interface Segment {
+  /** Commits below this may be streamed now: the point, or while it is not known yet, the end of the log before it was asked for. */
+  bound(): bigint
+  isKnown(): boolean
+  /** Waits until the point is known. */
+  point(): Promise<bigint>
+  /** Rows and deletes as of the point, with the state after them. */
+  events(): AsyncGenerator<readonly SourceEvent[]>
+  rowsRead(): number
+  end(): Promise<void>
+}
+
+/** Starts taking a point. The slot must exist, or what happens until streaming starts would be in neither. */
+export async function startSegment(options: SegmentOptions): Promise<Segment> {
+  const { source, work, onNotice } = options
+  const ended = new AbortController()
+  const signal = AbortSignal.any([options.signal, ended.signal])
+  // Any point taken after this is not below it.
+  const floor = (await loadPlace(options.sql)).end
+  const startedMs = performance.now()
+  const sessions = Math.min(options.sessions, work.open().length)
+  let known: SnapshotPoint | undefined
+  let tookMs = 0
+  let rows = 0
+  const taken = tellIfWaiting(options.sql, `the snapshot of source "${source}"`, onNotice, () =>
+    takePoint({ ...options, sessions, signal }),
+  ).then((point) => {
+    known = point
+    tookMs = performance.now() - startedMs
+    return point
+  })
+  // Its failure is thrown where the point is needed.
+  taken.catch(() => {})
+
+  async function* events(): AsyncGenerator<readonly SourceEvent[]> {
+    const point = await taken
+    // Where nothing is on the topic yet, nobody waits for the stream.
+    const holdMs = work.isFirst() ? HOLD_MS_MAX : Math.min(HOLD_MS_MAX, Math.max(HOLD_MS_MIN, tookMs))
+    const until = performance.now() + holdMs
+    const isOver = () => performance.now() >= until || (options.rowsMax !== undefined && rows >= options.rowsMax)
+    const queue = [...work.open()]
+    const workers = point.sessions.map(async function* (session) {
+      for (let table = queue.shift(); table !== undefined && !isOver() && !signal.aborted; table = queue.shift())
+        yield* readTable(table, { ...options, point, session, signal, isOver, onRows: (count) => (rows += count) })
+    })
+    yield* merge(workers)
+  }
+
+  return {
+    bound: () => known?.position ?? floor,
+    isKnown: () => known !== undefined,
+    point: async () => (await taken).position,
+    events,
+    rowsRead: () => rows,
+    async end() {
+      // The server may make it wait for other people's transactions, for as long as those like.
+      ended.abort()
+      const point = await taken.catch(() => undefined)
+      await point?.end()
+    },
+  }
+}
+
+/** What several generators yield, each in its own order; one value of each is made ahead. */
+export async function* merge<T>(generators: readonly AsyncGenerator<T>[]): AsyncGenerator<T> {
+  const ask = async (generator: AsyncGenerator<T>) => ({ generator, result: await generator.next() })
+  const asked = new Map(generators.map((generator) => [generator, ask(generator)]))
+  // One that fails is heard through the race; the others' failures after it add nothing.
+  for (const pending of asked.values()) pending.catch(() => {})
+  try {
+    while (asked.size > 0) {
+      const { generator, result } = await Promise.race(asked.values())
+      if (result.done) asked.delete(generator)
+      else {
+        const pending = ask(generator)
+        pending.catch(() => {})
+        asked.set(generator, pending)
+        yield result.value
+      }
+    }
+  } finally {
+    await Promise.allSettled(generators.map((generator) => generator.return(undefined)))
+  }
+}

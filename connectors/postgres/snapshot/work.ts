@@ -1,0 +1,94 @@
+import type { SourceEvent, StoredState } from '../../source.ts'
+import type { LocatedTable } from '../captured-table.ts'
+import type { TableFacts } from '../catalog/catalog.ts'
+import type { Inspection } from '../catalog/inspect.ts'
+import type { History } from '../slot/history.ts'
+import {
+  type EntityProgress,
+  neededFrom,
+  parseProgress,
+  progressOf,
+  type SnapshotRequest,
+  startNext,
+  withRequest,
+} from './progress.ts'
+
+export type StateEvent = Extract<SourceEvent, { kind: 'state' }>
+
+/** A captured table and how far its snapshots got. */
+export interface TableWork {
+  readonly table: LocatedTable
+  readonly facts: TableFacts
+  progress: EntityProgress
+}
+
+/** The snapshots of a source: what is done, under way and asked for. Holds the state; decides with progress.ts. */
+export interface SnapshotWork {
+  /** The tables of which a snapshot is under way. */
+  open(): readonly TableWork[]
+  /** Whether no entity has been read as a whole yet. */
+  isFirst(): boolean
+  neededFrom(entity: string): bigint | undefined
+  /** Takes a request in, for every entity where `entity` is null: the states to store for it, and which entities cannot take it. */
+  ask(
+    request: SnapshotRequest,
+    entity: string | null,
+  ): { readonly changes: readonly StateEvent[]; readonly refused: readonly string[] }
+}
+
+const NAME = 'snapshot/'
+
+/** @returns the work and the states that have to be stored for it, because what was stored does not fit the declaration or the epoch */
+export function openWork(
+  inspection: Inspection,
+  history: History,
+  stored: StoredState,
+  nowMs: () => number,
+): { readonly work: SnapshotWork; readonly changes: readonly StateEvent[] } {
+  const tables = new Map<string, TableWork>()
+  const changes: StateEvent[] = []
+  inspection.tables.forEach((table, index) => {
+    const { name } = table.entity
+    const before = parseProgress(stored.values.get(NAME + name))
+    const progress = startNext(table, progressOf(table, before, history.epoch, nowMs()), nowMs())
+    const one = { table, facts: inspection.facts[index]!, progress }
+    tables.set(name, one)
+    if (JSON.stringify(progress) !== JSON.stringify(before)) changes.push(progressEvent(one))
+  })
+  for (const name of stored.values.keys())
+    if (name.startsWith(NAME) && !tables.has(name.slice(NAME.length)))
+      changes.push({ kind: 'state', name, value: null })
+  const all = [...tables.values()]
+  return {
+    changes,
+    work: {
+      open: () => all.filter(({ progress }) => progress.running !== null),
+      isFirst: () => all.every(({ progress }) => progress.whole === null),
+      neededFrom(entity) {
+        const one = tables.get(entity)
+        return one === undefined ? undefined : neededFrom(one.progress)
+      },
+      ask(request, entity) {
+        const asked = entity === null ? all : all.filter(({ table }) => table.entity.name === entity)
+        const changes: StateEvent[] = []
+        const refused = asked.length === 0 ? [entity ?? ''] : []
+        for (const one of asked) {
+          const progress = withRequest(one.progress, request)
+          if (progress === undefined) continue
+          if (progress === 'full') {
+            refused.push(one.table.entity.name)
+            continue
+          }
+          one.progress = startNext(one.table, progress, nowMs())
+          changes.push(progressEvent(one))
+        }
+        return { changes, refused }
+      },
+    },
+  }
+}
+
+/** The event that stores how far a table got. */
+export function progressEvent({ table, progress }: TableWork): StateEvent {
+  return { kind: 'state', name: NAME + table.entity.name, value: progress }
+}
