@@ -7,6 +7,7 @@ import { fateOf, TributaryError } from '../schemas/errors.ts'
 import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
+import { OpenDeadLetters } from './open-dead-letters.ts'
 import { PublishQueue, publish } from './publish.ts'
 import type { SendPlan } from './settle.ts'
 
@@ -17,6 +18,8 @@ export interface CaptureOptions {
   readonly openSource: () => Source
   readonly openProducer: () => Producer
   readonly loadState: () => Promise<SourceState | null>
+  /** Fills the set of open capture dead letters from their topic. */
+  readonly loadDeadLetters: (into: OpenDeadLetters) => Promise<void>
   /** The encoder of each entity's registered schema; asked anew for each attempt. */
   readonly loadEncoders: () => Promise<ReadonlyMap<string, (delta: Delta) => Buffer>>
   readonly observer: CaptureObserver
@@ -94,15 +97,19 @@ async function read(
   queue: PublishQueue,
   signal: AbortSignal,
 ): Promise<void> {
+  const deadLetters = new OpenDeadLetters()
+  await options.loadDeadLetters(deadLetters)
+  options.observer.deadLetters(options.source, deadLetters)
   const encode = createEncode({
     prefix: options.prefix,
     source: options.source,
     encoders,
-    onUnencodable: (entity) => options.observer.unencodable(options.source, entity),
+    deadLetters,
+    onUnencodable: (row) => options.observer.unencodable(options.source, row),
   })
   for await (const events of source.events(state, signal, () => options.onReady(true))) {
     const whole = await hydrate(source, events)
-    await queue.push(whole.map(encode))
+    await queue.push(whole.flatMap(encode))
   }
   // Against the contract; without an error there would be no pause before it is opened again.
   if (!signal.aborted)
