@@ -144,6 +144,15 @@ export const CATALOGUE = {
     whatToDo:
       'There is one capture process a source. Stop the other, whose server process the message names, or leave this one waiting: it takes over when the slot is free.',
   },
+  'request-unanswered': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning:
+      'A request was written to the log of a source, and no capture process has carried it out within the time given.',
+    normalWhen: 'while capture is stopped, starts, or is far behind in its log',
+    whatToDo:
+      'Look at `tributary status`: the request is kept in the log and is carried out when capture comes to it. Do not send it again; look at the result later.',
+  },
   'slot-lost': {
     fate: 'stop',
     exitCode: 1,
@@ -168,22 +177,6 @@ export const CATALOGUE = {
     whatToDo: 'Follow the message. Use DELETE on captured tables.',
   },
   'destination-unreachable': {
-  'request-unanswered': {
-    fate: 'retry',
-    exitCode: 1,
-    meaning:
-      'A request was written to the log of a source, and no capture process has carried it out within the time given.',
-    normalWhen: 'while capture is stopped, starts, or is far behind in its log',
-    whatToDo:
-      'Look at `tributary status`: the request is kept in the log and is carried out when capture comes to it. Do not send it again; look at the result later.',
-  },
-  'filter-invalid': {
-    fate: 'stop',
-    exitCode: 2,
-    meaning: 'A row filter does not name a field of its entity, or its value is none of the type of the field.',
-    normalWhen: 'while a snapshot of some rows is being asked for',
-    whatToDo: 'Write it as the message says, such as `country=NL`, and ask again. Capture goes on without it.',
-  },
     fate: 'retry',
     exitCode: 1,
     meaning: 'The subscriber does not answer, or the connection broke.',
@@ -248,10 +241,6 @@ export class TributaryError extends Error {
   }
 }
 
-/** The fate of anything that was thrown. What is not ours is a defect, so it stops. */
-export function fateOf(error: unknown): Fate {
-  return error instanceof TributaryError ? error.fate : 'stop'
-}
 /** A field's value that cannot be encoded: `value-unencodable` with its field, and the reason alone. Neither holds the value. */
 export class UnencodableValue extends TributaryError {
   readonly field: string
@@ -264,3 +253,7 @@ export class UnencodableValue extends TributaryError {
   }
 }
 
+/** The fate of anything that was thrown. What is not ours is a defect, so it stops. */
+export function fateOf(error: unknown): Fate {
+  return error instanceof TributaryError ? error.fate : 'stop'
+}
