@@ -1,10 +1,11 @@
 import type { OutgoingRecord } from '../connectors/kafka/producer.ts'
-import type { SourceEvent } from '../connectors/source.ts'
 import { deletionHeaders, deltaId, ID_HEADER } from '../schemas/deletion.ts'
-import type { Change, Delta, Provenance } from '../schemas/delta.ts'
-import { TributaryError } from '../schemas/errors.ts'
-import { captureDeadLetterTopic, entityTopic } from '../schemas/topics.ts'
-import { formatVersion, type Version } from '../schemas/version.ts'
+import type { Change, Delta } from '../schemas/delta.ts'
+import { TributaryError, UnencodableValue } from '../schemas/errors.ts'
+import { entityTopic } from '../schemas/topics.ts'
+import { clearedRecord, deadLetterRecord, type UnencodableRow } from './capture-dead-letter.ts'
+import type { HydratedEvent } from './hydrate.ts'
+import type { OpenDeadLetters } from './open-dead-letters.ts'
 import { storedRecord } from './positions.ts'
 import type { Settled } from './settle.ts'
 
@@ -26,14 +27,22 @@ export interface EncodeOptions {
   readonly source: string
   /** The encoder of each entity's registered schema. */
   readonly encoders: ReadonlyMap<string, (delta: Delta) => Buffer>
-  readonly onUnencodable: (entity: string) => void
+  readonly deadLetters: OpenDeadLetters
+  readonly onUnencodable: (row: UnencodableRow) => void
 }
+
+type NoItems = readonly []
+const NO_ITEMS: NoItems = []
+type ClosingRow = Pick<UnencodableRow, 'entity' | 'key' | 'version' | 'source'>
 
 /** What a record costs beside its key and value, roughly. */
 const RECORD_OVERHEAD_BYTES = 100
 
-/** Turns a source's event into what is published for it. A row that cannot be encoded becomes a capture dead letter. */
-export function createEncode(options: EncodeOptions): (event: SourceEvent) => QueueItem {
+/**
+ * Turns an event into what is published for it, in order: one item almost always. A row that cannot be encoded becomes a capture dead
+ * letter, and what ends one is followed by its tombstone.
+ */
+export function createEncode(options: EncodeOptions): (event: HydratedEvent) => QueueItem | readonly QueueItem[] {
   const topics = new Map([...options.encoders.keys()].map((entity) => [entity, entityTopic(options.prefix, entity)]))
 
   return (event) => {
@@ -46,13 +55,23 @@ export function createEncode(options: EncodeOptions): (event: SourceEvent) => Qu
       }
       case 'unencodable':
         return deadLetter(options, event)
-      case 'change':
-        return encodeChange(options, topics, event.change)
+      case 'gone':
+        return cleared(options, event, true) ?? NO_ITEMS
+      case 'change': {
+        const encoded = encodeChange(options, topics, event.change)
+        if (encoded instanceof TributaryError) return deadLetter(options, unencodable(event.change, encoded))
+        const end = cleared(options, event.change, event.wasRead === true)
+        return end === undefined ? encoded : [encoded, end]
+      }
     }
   }
 }
 
-function encodeChange(options: EncodeOptions, topics: ReadonlyMap<string, string>, change: Change): QueueItem {
+function encodeChange(
+  options: EncodeOptions,
+  topics: ReadonlyMap<string, string>,
+  change: Change,
+): QueueItem | TributaryError {
   const topic = topics.get(change.entity)
   const encode = options.encoders.get(change.entity)
   if (topic === undefined || encode === undefined)
@@ -68,36 +87,35 @@ function encodeChange(options: EncodeOptions, topics: ReadonlyMap<string, string
     return { kind: 'record', record, bytes: value.length + change.key.length + RECORD_OVERHEAD_BYTES, committedAt }
   } catch (error) {
     if (!(error instanceof TributaryError && error.code === 'value-unencodable')) throw error
-    return deadLetter(options, { ...change, field: null, reason: error.message })
+    return error
   }
 }
 
-/** What a capture dead letter holds: enough to find the row again, and no value of it but its key. */
-interface UnencodableRow {
-  readonly entity: string
-  readonly key: string
-  readonly version: Version
-  readonly source: Provenance
-  readonly field: string | null
-  readonly reason: string
+function unencodable(change: Change, error: TributaryError): UnencodableRow {
+  const { entity, key, version, source } = change
+  const place =
+    error instanceof UnencodableValue
+      ? { field: error.field, reason: error.reason }
+      : { field: null, reason: error.message }
+  return { entity, key, version, source, ...place }
 }
 
-function deadLetter(options: EncodeOptions, row: UnencodableRow): QueueItem {
-  options.onUnencodable(row.entity)
-  const value = Buffer.from(
-    JSON.stringify(
-      {
-        entity: row.entity,
-        key: row.key,
-        version: formatVersion(row.version),
-        field: row.field,
-        reason: row.reason,
-        source: row.source,
-      },
-      (_name, part) => (typeof part === 'bigint' ? part.toString() : part),
-    ),
-  )
-  const topic = captureDeadLetterTopic(options.prefix, options.source)
-  const record = { topic, key: `${row.entity}/${row.key}`, value, headers: {} }
-  return { kind: 'record', record, bytes: value.length + RECORD_OVERHEAD_BYTES, committedAt: row.source.committedAt }
+/** The item for a row that cannot be encoded; none when a newer version of it is known. */
+function deadLetter(options: EncodeOptions, row: UnencodableRow): QueueItem | NoItems {
+  options.onUnencodable(row)
+  const { committedAt } = row.source
+  const since = options.deadLetters.made(row.entity, row.key, row.version, committedAt)
+  if (since === null) return NO_ITEMS
+  return item(deadLetterRecord(options.prefix, options.source, { ...row, since }), committedAt)
+}
+
+/** The item that ends the dead letter of a key, when it has one. It goes behind what is published for the row. */
+function cleared(options: EncodeOptions, row: ClosingRow, wasRead: boolean): QueueItem | undefined {
+  if (!options.deadLetters.closes(row.entity, row.key, row.version, wasRead)) return undefined
+  return item(clearedRecord(options.prefix, options.source, row), row.source.committedAt)
+}
+
+function item(record: OutgoingRecord, committedAt: bigint): QueueItem {
+  const bytes = (record.value?.length ?? 0) + record.key.length + RECORD_OVERHEAD_BYTES
+  return { kind: 'record', record, bytes, committedAt }
 }

@@ -8,6 +8,7 @@ import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
 import { positionRecord } from './positions.ts'
+import { OpenDeadLetters } from './open-dead-letters.ts'
 import { PublishQueue, publish } from './publish.ts'
 
 export interface CaptureOptions {
@@ -19,6 +20,8 @@ export interface CaptureOptions {
   readonly loadState: () => Promise<StoredState>
   /** How entity topics are read back; `flushed` resolves once everything handed out so far is durable. */
   readonly openPublished: (flushed: () => Promise<void>) => Pick<CaptureContext, 'publishedRange' | 'published'>
+  /** Fills the set of open capture dead letters from their topic. */
+  readonly loadDeadLetters: (into: OpenDeadLetters) => Promise<void>
   /** The encoder of each entity's registered schema; asked anew for each attempt. */
   readonly loadEncoders: () => Promise<ReadonlyMap<string, (delta: Delta) => Buffer>>
   readonly observer: CaptureObserver
@@ -98,11 +101,15 @@ async function read(
   queue: PublishQueue,
   signal: AbortSignal,
 ): Promise<void> {
+  const deadLetters = new OpenDeadLetters()
+  await options.loadDeadLetters(deadLetters)
+  options.observer.deadLetters(options.source, deadLetters)
   const encode = createEncode({
     prefix: options.prefix,
     source: options.source,
     encoders,
-    onUnencodable: (entity) => options.observer.unencodable(options.source, entity),
+    deadLetters,
+    onUnencodable: (row) => options.observer.unencodable(options.source, row),
   })
   const context: CaptureContext = {
     loadState: options.loadState,
@@ -111,7 +118,7 @@ async function read(
   }
   for await (const events of source.events(context, signal)) {
     const whole = await hydrate(source, events)
-    await queue.push(whole.map(encode))
+    await queue.push(whole.flatMap(encode))
   }
   // Against the contract; without an error there would be no pause before it is opened again.
   if (!signal.aborted)

@@ -144,6 +144,15 @@ export const CATALOGUE = {
     whatToDo:
       'There is one capture process a source. Stop the other, whose server process the message names, or leave this one waiting: it takes over when the slot is free.',
   },
+  'request-unanswered': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning:
+      'A request was written to the log of a source, and no capture process has carried it out within the time given.',
+    normalWhen: 'while capture is stopped, starts, or is far behind in its log',
+    whatToDo:
+      'Look at `tributary status`: the request is kept in the log and is carried out when capture comes to it. Do not send it again; look at the result later.',
+  },
   'history-lost': {
     fate: 'retry',
     exitCode: 1,
@@ -223,6 +232,18 @@ export class TributaryError extends Error {
 
   get exitCode(): 1 | 2 | 3 {
     return CATALOGUE[this.code].exitCode
+  }
+}
+
+/** A field's value that cannot be encoded: `value-unencodable` with its field, and the reason alone. Neither holds the value. */
+export class UnencodableValue extends TributaryError {
+  readonly field: string
+  readonly reason: string
+
+  constructor(field: string, reason: string, message: string) {
+    super('value-unencodable', message, { cause: new Error(reason) })
+    this.field = field
+    this.reason = reason
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { TributaryError } from '../../schemas/errors.ts'
+import { TributaryError, UnencodableValue } from '../../schemas/errors.ts'
 import { parseKey } from '../../schemas/key.ts'
 import type { HydratedRow } from '../source.ts'
 import { joinArray } from './array-literal.ts'
@@ -40,8 +40,9 @@ export async function hydrateRows(
     for (const row of rows) {
       const read = readRow(plan, row)
       if ('field' in read)
-        throw new TributaryError(
-          'value-unencodable',
+        throw new UnencodableValue(
+          read.field,
+          read.reason,
           `field ${read.field} of entity ${table.entity.name}: ${read.reason}. Correct it at the source, or declare a wider type`,
         )
       found.set(asked[places[Number(row[0]!.toString('latin1')) - 1]!]!, read.values)

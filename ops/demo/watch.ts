@@ -28,6 +28,7 @@ export function watch(
         }
       },
       unencodable: () => model.onDeadLetter(),
+      deadLetters: () => {},
       restarted: () => {},
     },
     delivery: () => ({

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
+import { createOpenDeadLetterGauges } from './dead-letters.ts'
 
 /** From seconds to hours, with enough below a second to see what is normal. */
 const LATENCY_BUCKETS_SECONDS = [
@@ -57,6 +58,7 @@ export function createMetrics(): Metrics {
     labelNames: ['source'],
     registers,
   })
+  const openDeadLetters = createOpenDeadLetterGauges(registers)
   const delivery = createDeliveryMetrics(registers)
 
   return {
@@ -71,7 +73,8 @@ export function createMetrics(): Metrics {
         if (committedAt !== null)
           publishLatency.observe({ source }, Math.max(0, Date.now() / 1000 - Number(committedAt) / 1e6))
       },
-      unencodable: (source, entity) => unencodable.inc({ source, entity }),
+      unencodable: (source, { entity }) => unencodable.inc({ source, entity }),
+      deadLetters: openDeadLetters,
       restarted: (source) => restarts.inc({ source }),
     }),
     deliveryObserver: delivery,

@@ -2,6 +2,7 @@ import { requireTopics } from '../../connectors/kafka/admin.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { createPostgresSource } from '../../connectors/postgres/source.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
+import { loadDeadLetters } from '../../producers/load-dead-letters.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { capture } from '../../producers/pipeline.ts'
 import { loadStored } from '../../producers/positions.ts'
@@ -41,6 +42,8 @@ export async function runCapture(
       loadState: () => loadStored(kafka, declaration.kafka.brokers, declaration.name, sourceName),
       openPublished: (flushed) =>
         createPublished({ kafka, brokers: declaration.kafka.brokers, prefix: declaration.name, flushed }),
+      loadDeadLetters: (into) =>
+        loadDeadLetters(kafka, declaration.kafka.brokers, declaration.name, sourceName, log, into),
       async loadEncoders() {
         await requireTopics(kafka, topicsOf(declaration, sourceName))
         return await loadEncoders(environment, entitiesOf(declaration, sourceName))

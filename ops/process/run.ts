@@ -3,6 +3,7 @@ import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { createMetrics } from '../metrics/metrics.ts'
 import { runCapture } from './capture.ts'
+import { createDeadLetterAlarm } from './dead-letter-alarm.ts'
 import { runDelivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { serveHealth } from './health-server.ts'
@@ -45,8 +46,9 @@ export async function runProcess(
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
   const onSnapshotProgress = watcher.onSnapshotProgress ?? logSnapshots(environment)
+  const alarm = createDeadLetterAlarm(environment.log, environment.declaration.entities)
   const captures = options.sources.map((source) => {
-    const observer = both(metrics.captureObserver(), watcher.capture)
+    const observer = both(both(metrics.captureObserver(), alarm), watcher.capture)
     const onReady = readiness.part(`capture ${source}`)
     return runCapture(environment, source, { observer, onSnapshotProgress, onReady }, either)
   })

@@ -1,7 +1,7 @@
 import { type AvroSchema, deltaSchema } from '../avro.ts'
 import type { Claim, Delta, Provenance } from '../delta.ts'
 import type { Entity } from '../entity.ts'
-import { TributaryError } from '../errors.ts'
+import { TributaryError, UnencodableValue } from '../errors.ts'
 import { TIMESTAMP_INFINITY, TIMESTAMP_MINUS_INFINITY } from '../field-type.ts'
 import { SNAPSHOT_ORDINAL, type Version } from '../version.ts'
 import { avscType } from './avsc-type.ts'
@@ -131,10 +131,10 @@ function writeLong(writer: AvroWriter, entity: string, field: string, value: big
 
 /** An error about a value, which is not in it. */
 export function unencodable(entity: string, field: string, reason: string): TributaryError {
-  return new TributaryError(
-    'value-unencodable',
+  return new UnencodableValue(
+    field,
+    reason,
     `${entity}.${field} ${reason}; correct it at the source or declare a wider type`,
-    { cause: new Error(reason) },
   )
 }
 

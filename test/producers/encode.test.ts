@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { createEncode } from '../../producers/encode.ts'
+import type { HydratedEvent } from '../../producers/hydrate.ts'
+import { OpenDeadLetters } from '../../producers/open-dead-letters.ts'
 import { parseDeletion } from '../../schemas/deletion.ts'
 import type { Deletion, Delta } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
@@ -23,12 +25,18 @@ const delta: Delta = { ...head, op: 'update', changed: ['email'], after: { email
 
 function encoderWith(encode: (delta: Delta) => Buffer) {
   const unencodable: string[] = []
-  const encoded = createEncode({
+  const encodeEvent = createEncode({
     prefix: 'acme',
     source: 'erp',
     encoders: new Map([['customer', encode]]),
-    onUnencodable: (entity) => unencodable.push(entity),
+    deadLetters: new OpenDeadLetters(),
+    onUnencodable: ({ entity }) => unencodable.push(entity),
   })
+  const encoded = (event: HydratedEvent) => {
+    const items = [encodeEvent(event)].flat()
+    expect(items).toHaveLength(1)
+    return items[0]!
+  }
   return { encoded, unencodable }
 }
 

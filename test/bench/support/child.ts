@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { BareOrder, BareReport, Notice, Order, PipelineOrder, PipelineReport, Samples } from './messages.ts'
 
 /** The flags that the command itself is started with: what is measured is what runs. */
-const NODE_FLAGS = readFileSync(new URL('../../../ops/cli/tributary.ts', import.meta.url), 'utf8')
+export const NODE_FLAGS = readFileSync(new URL('../../../ops/cli/tributary.ts', import.meta.url), 'utf8')
   .split('\n', 1)[0]!
   .split(' ')
   .filter((word) => word.startsWith('--'))

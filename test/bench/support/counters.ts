@@ -58,6 +58,7 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
         for (const record of ours) capture.bytes += recordBytes(record)
       },
       unencodable: () => delivery.deadLetters++,
+      deadLetters: () => {},
       restarted: () => {},
     },
     delivery: {
