@@ -7,8 +7,8 @@ import { fateOf, TributaryError } from '../schemas/errors.ts'
 import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
-import { positionRecord } from './positions.ts'
 import { OpenDeadLetters } from './open-dead-letters.ts'
+import { positionRecord } from './positions.ts'
 import { PublishQueue, publish } from './publish.ts'
 
 export interface CaptureOptions {

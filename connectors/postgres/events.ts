@@ -4,14 +4,14 @@ import { loadTypes } from './catalog/catalog.ts'
 import type { Inspection } from './catalog/inspect.ts'
 import type { Sql } from './connection.ts'
 import type { OnNotice } from './notice.ts'
-import type { SnapshotAsked } from './request.ts'
 import { acquire, type Held } from './slot/acquire.ts'
 import { compareToMark, formatMark, type Mark } from './slot/history.ts'
+import { checkCondition } from './snapshot/condition.ts'
 import { type Segment, startSegment } from './snapshot/segment.ts'
 import { openWork, type SnapshotWork } from './snapshot/work.ts'
 import type { PostgresSourceOptions } from './source.ts'
 import { emptyTable } from './stream/empty-table.ts'
-import { followStream, type Stop, type StreamFollower } from './stream/stream.ts'
+import { followStream, type SnapshotAsked, type Stop, type StreamFollower } from './stream/stream.ts'
 
 /** What one run of capture works with, beside what was declared. */
 export interface CaptureParts {
@@ -78,7 +78,7 @@ async function* stream(
         const stopped = await consume(follower, batch, index, segment?.bound(), out)
         index = stopped.index
         if (!('error' in stopped) && stopped.why === 'request')
-          out.push(...takeRequest(work, stopped.request, onNotice))
+          out.push(...takeRequest(options, work, stopped.request, onNotice))
         out.push(...place.progress())
         if (out.length > 0) yield out
         if ('error' in stopped) {
@@ -176,13 +176,14 @@ async function* leaveHistory(
 
 function openFollower(
   options: PostgresSourceOptions,
-  { sql, inspection }: CaptureParts,
+  { sql, inspection, onNotice }: CaptureParts,
   held: Held,
   work: SnapshotWork,
   place: PlaceTracker,
 ): StreamFollower {
   return followStream({
     source: options.name,
+    slot: options.slot,
     epoch: BigInt(held.history.epoch),
     tables: inspection.tables,
     types: inspection.types,
@@ -190,6 +191,12 @@ function openFollower(
     loadTypes: (oids, known) => loadTypes(sql, oids, known),
     onCovered: place.cover,
     onMessage: () => {},
+    onInvalidRequest: (problem) =>
+      onNotice({
+        code: 'request-refused',
+        level: 'warn',
+        message: `source "${options.name}": a message in the log is not a request, and is passed over: ${problem}`,
+      }),
   })
 }
 
@@ -209,18 +216,24 @@ async function consume(
 }
 
 function takeRequest(
+  { name, entities }: PostgresSourceOptions,
   work: SnapshotWork,
   { id, entity, where }: SnapshotAsked,
   onNotice: OnNotice,
 ): readonly SourceEvent[] {
-  const { changes, refused } = work.ask({ id, where }, entity)
-  if (refused.length > 0)
-    onNotice({
-      code: 'request-refused',
-      level: 'warn',
-      message: `the snapshot ${id} of ${refused.join(', ')} is not taken: it is not an entity of this source, or too many wait already`,
-    })
-  return changes
+  const refuse = (why: string) => {
+    const message = `source "${name}": the snapshot ${id} of ${entity} is not taken: ${why}`
+    onNotice({ code: 'request-refused', level: 'warn', message })
+    return []
+  }
+  try {
+    const declared = entities.find((one) => one.entity.name === entity)!.entity
+    const changes = work.ask({ id, where: where.map((one) => checkCondition(one, declared)) }, entity)
+    return changes === 'full' ? refuse('too many wait already') : changes
+  } catch (error) {
+    if (!(error instanceof TributaryError)) throw error
+    return refuse(error.message)
+  }
 }
 
 /** When the next segment of the snapshots is due. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PublishedRange } from '../../source.ts'
 import { type CapturedTable, objectName } from '../captured-table.ts'
+import { type Condition, OPERATORS } from './condition.ts'
 
 /** How far the snapshots of one entity got. Stored under `snapshot/<entity>`; pure data and pure steps. */
 export interface EntityProgress {
@@ -38,12 +39,6 @@ export interface RunningSnapshot {
   readonly sweep: PublishedRange | null
 }
 
-export interface Condition {
-  readonly field: string
-  readonly op: '=' | '!=' | '<' | '<=' | '>' | '>='
-  readonly value: string
-}
-
 export interface SnapshotRequest {
   readonly id: string
   readonly where: readonly Condition[]
@@ -51,7 +46,7 @@ export interface SnapshotRequest {
 
 export const REQUESTS_MAX = 20
 
-const condition = z.object({ field: z.string(), op: z.enum(['=', '!=', '<', '<=', '>', '>=']), value: z.string() })
+const condition = z.object({ field: z.string(), op: z.enum(OPERATORS), value: z.string() })
 const point = z.string().regex(/^\d{1,20}$/)
 const schema: z.ZodType<EntityProgress> = z.object({
   epoch: z.int().positive(),

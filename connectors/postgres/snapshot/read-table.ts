@@ -1,15 +1,18 @@
 import type { Provenance } from '../../../schemas/delta.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
 import { compareVersions, SNAPSHOT_ORDINAL } from '../../../schemas/version.ts'
 import type { CaptureContext, PublishedRecord, SnapshotProgress, SourceEvent } from '../../source.ts'
 import { objectName } from '../captured-table.ts'
 import type { Types } from '../catalog/column-fit.ts'
 import { formatLsn } from '../lsn.ts'
+import type { OnNotice } from '../notice.ts'
 import { planRows } from '../row-plan.ts'
 import { estimateRows } from './estimate.ts'
 import { existingKeys } from './existing-keys.ts'
 import type { SnapshotPoint } from './point.ts'
 import { finishRun, type RunningSnapshot, startNext, withRun } from './progress.ts'
-import { readChunk, snapshotColumns } from './read-chunk.ts'
+import { readChunk } from './read-chunk.ts'
+import { snapshotColumns } from './row-events.ts'
 import type { SnapshotSession } from './session.ts'
 import { progressEvent, type TableWork } from './work.ts'
 
@@ -29,14 +32,19 @@ export interface ReadTableOptions {
   readonly isOver: () => boolean
   readonly onRows: (count: number) => void
   readonly onProgress: (progress: SnapshotProgress) => void
+  readonly onNotice: OnNotice
   readonly signal: AbortSignal
 }
 
 /**
  * Goes on with the snapshot of a table, as of a point, until it is done or the time is over: the rows after the last key, then the sweep:
  * keys on the topic that the table does not have any more are deleted.
+ * @returns whether the session can still be used
  */
-export async function* readTable(one: TableWork, options: ReadTableOptions): AsyncGenerator<readonly SourceEvent[]> {
+export async function* readTable(
+  one: TableWork,
+  options: ReadTableOptions,
+): AsyncGenerator<readonly SourceEvent[], boolean> {
   const run = () => one.progress.running!
   const step = (changes: Partial<RunningSnapshot>) => {
     one.progress = withRun(one.progress, changes)
@@ -44,21 +52,41 @@ export async function* readTable(one: TableWork, options: ReadTableOptions): Asy
   }
   if (run().first === null) {
     const { name } = one.table.entity
+    const rowsEstimated = await estimateUnlessRefused(one, options)
+    if (rowsEstimated === undefined) {
+      one.progress = startNext(one.table, { ...one.progress, running: null }, Date.now())
+      yield [progressEvent(one)]
+      return false
+    }
     step({
       first: String(options.point.position),
-      rowsEstimated: await estimateRows(options.session, one.table, run().where),
+      rowsEstimated,
       // Keys published from here on come from the table as it is, so the sweep need not look at them.
       sweep: run().where.length === 0 ? await options.context.publishedRange(name) : null,
     })
     yield [progressEvent(one)]
   }
   yield* readRows(one, options, run, step)
-  if (!run().rowsRead) return
+  if (!run().rowsRead) return true
   yield* sweep(one, options, run, step)
-  if (run().sweep !== null && !isEmpty(run().sweep!)) return
+  if (run().sweep !== null && !isEmpty(run().sweep!)) return true
   tell(one, options, true)
   one.progress = startNext(one.table, finishRun(one.progress), Date.now())
   yield [progressEvent(one)]
+  return true
+}
+
+/** @returns undefined when the server cannot carry out the filter that was asked for: that snapshot is given up */
+async function estimateUnlessRefused(one: TableWork, options: ReadTableOptions): Promise<number | undefined> {
+  const { id, where } = one.progress.running!
+  try {
+    return await estimateRows(options.session, one.table, where)
+  } catch (error) {
+    if (!(error instanceof TributaryError && error.code === 'filter-invalid')) throw error
+    const message = `source "${options.source}": the snapshot ${id} of ${one.table.entity.name} is given up: ${error.message}`
+    options.onNotice({ code: 'request-refused', level: 'warn', message })
+    return undefined
+  }
 }
 
 type Step = (changes: Partial<RunningSnapshot>) => void

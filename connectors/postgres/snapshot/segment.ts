@@ -71,8 +71,10 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
     const isOver = () => performance.now() >= until || (options.rowsMax !== undefined && rows >= options.rowsMax)
     const queue = [...work.open()]
     const workers = point.sessions.map(async function* (session) {
-      for (let table = queue.shift(); table !== undefined && !isOver() && !signal.aborted; table = queue.shift())
-        yield* readTable(table, { ...options, point, session, signal, isOver, onRows: (count) => (rows += count) })
+      const reading = { ...options, point, session, signal, isOver, onRows: (count: number) => (rows += count) }
+      let isUsable = true
+      while (isUsable && queue.length > 0 && !isOver() && !signal.aborted)
+        isUsable = yield* readTable(queue.shift()!, reading)
     })
     yield* merge(workers)
   }

@@ -29,11 +29,8 @@ export interface SnapshotWork {
   /** Whether no entity has been read as a whole yet. */
   isFirst(): boolean
   neededFrom(entity: string): bigint | undefined
-  /** Takes a request in, for every entity where `entity` is null: the states to store for it, and which entities cannot take it. */
-  ask(
-    request: SnapshotRequest,
-    entity: string | null,
-  ): { readonly changes: readonly StateEvent[]; readonly refused: readonly string[] }
+  /** Takes a request in: the states to store for it, or `full` when too many wait already. */
+  ask(request: SnapshotRequest, entity: string): readonly StateEvent[] | 'full'
 }
 
 const NAME = 'snapshot/'
@@ -69,20 +66,12 @@ export function openWork(
         return one === undefined ? undefined : neededFrom(one.progress)
       },
       ask(request, entity) {
-        const asked = entity === null ? all : all.filter(({ table }) => table.entity.name === entity)
-        const changes: StateEvent[] = []
-        const refused = asked.length === 0 ? [entity ?? ''] : []
-        for (const one of asked) {
-          const progress = withRequest(one.progress, request)
-          if (progress === undefined) continue
-          if (progress === 'full') {
-            refused.push(one.table.entity.name)
-            continue
-          }
-          one.progress = startNext(one.table, progress, nowMs())
-          changes.push(progressEvent(one))
-        }
-        return { changes, refused }
+        const one = tables.get(entity)!
+        const progress = withRequest(one.progress, request)
+        if (progress === 'full') return 'full'
+        if (progress === undefined) return []
+        one.progress = startNext(one.table, progress, nowMs())
+        return [progressEvent(one)]
       },
     },
   }

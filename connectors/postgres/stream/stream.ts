@@ -3,7 +3,7 @@ import type { SourceEvent } from '../../source.ts'
 import type { LocatedTable } from '../captured-table.ts'
 import { objectName } from '../captured-table.ts'
 import type { Types } from '../catalog/column-fit.ts'
-import { parseRequest, REQUEST_PREFIX, type SnapshotAsked } from '../request.ts'
+import { type CaptureRequest, parseRequest, REQUEST_PREFIX } from '../request.ts'
 import { planRelation, type RowPlan } from '../row-plan.ts'
 import { createDecoder, type LogicalMessage, type RelationMessage, type RowMessage } from './pgoutput.ts'
 import { keepAliveEnd, WAL_DATA, WAL_DATA_HEADER_BYTES } from './reader.ts'
@@ -11,6 +11,7 @@ import { createTranslator, type Emptied } from './translate.ts'
 
 export interface StreamOptions {
   readonly source: string
+  readonly slot: string
   readonly epoch: bigint
   readonly tables: readonly LocatedTable[]
   readonly types: Types
@@ -21,7 +22,11 @@ export interface StreamOptions {
   readonly onCovered: (position: bigint, xid: number | null) => void
   /** A logical decoding message that is not transactional. */
   readonly onMessage: (message: LogicalMessage) => void
+  /** Something that only looks like a request: anyone who may write to the database can send it. */
+  readonly onInvalidRequest: (problem: string) => void
 }
+
+export type SnapshotAsked = Extract<CaptureRequest, { kind: 'snapshot' }>
 
 /** Follows the replication stream: relations, transactions, rows. One per connection. */
 export interface StreamFollower {
@@ -85,12 +90,18 @@ export function followStream(options: StreamOptions): StreamFollower {
     return bound !== undefined && position >= bound
   }
 
+  /** Carries out what a message asks for, or hands it on; what is meant for another capture of this database is passed over. */
   function take(message: LogicalMessage, out: SourceEvent[]): SnapshotAsked | undefined {
-    const request = message.prefix === REQUEST_PREFIX ? parseRequest(message.content) : undefined
-    if (request === undefined) return undefined
-    if (request.kind === 'snapshot') return request
+    if (message.prefix !== REQUEST_PREFIX) return undefined
+    const request = parseRequest(message.content)
+    if (request.kind === 'invalid') {
+      options.onInvalidRequest(request.problem)
+      return undefined
+    }
+    if (request.slot !== undefined && request.slot !== options.slot) return undefined
     const table = options.tables.find(({ entity }) => entity.name === request.entity)
     if (table === undefined) return undefined
+    if (request.kind === 'snapshot') return request
     const { name: entity, fields } = table.entity
     const plan = { entity, object: objectName(table.table), fieldNames: fields.map(({ name }) => name) }
     translator.reread(plan, request.keys, out)

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import { onTestFinished } from 'vitest'
+import { type EntityProgress, parseProgress } from '../../../connectors/postgres/snapshot/progress.ts'
 import { createPostgresSource, type PostgresSourceOptions } from '../../../connectors/postgres/source.ts'
-import type { Source, SourceEvent, SourceState } from '../../../connectors/source.ts'
+import type { CaptureContext, PublishedRecord, Source, SourceEvent } from '../../../connectors/source.ts'
 import type { Change } from '../../../schemas/delta.ts'
 import type { Entity } from '../../../schemas/entity.ts'
 import { type FieldType, parseFieldType } from '../../../schemas/field-type.ts'
@@ -83,17 +84,67 @@ export function sourceFor(
     slot: database.slot,
     publication: 'tributary',
     entities: entities.map(captured),
-    snapshotChunkRows: 100,
+    onLostHistory: 'resnapshot',
+    snapshot: { chunkRows: 100, tables: 2 },
     ...more,
   })
   onTestFinished(() => source.close())
   return source
 }
 
+/** Stands in for the topics: what a source stored, and what was published of each entity. Lives longer than a source. */
+export interface Topics {
+  readonly values: Map<string, unknown>
+  position: { position: bigint; mark: string | null } | null
+  /** Every record, in order. */
+  readonly records: Map<string, PublishedRecord[]>
+  /** Takes an event in as the pipeline would, once it is durable. */
+  take(event: SourceEvent): void
+  context(): CaptureContext
+}
+
+/** How many records of a topic come at a time. */
+const PUBLISHED_BATCH = 50
+
+export function createTopics(): Topics {
+  const topics: Topics = {
+    values: new Map(),
+    position: null,
+    records: new Map(),
+    take(event) {
+      // As JSON, so that what cannot be stored is noticed.
+      if (event.kind === 'state' && event.value === null) topics.values.delete(event.name)
+      else if (event.kind === 'state') topics.values.set(event.name, JSON.parse(JSON.stringify(event.value)))
+      else if (event.kind === 'progress') topics.position = { position: event.position, mark: event.mark ?? null }
+      else if (event.kind === 'change') {
+        const { entity, key, version, op } = event.change
+        const records = topics.records.get(entity) ?? []
+        topics.records.set(entity, records)
+        records.push({ key, version, deleted: op === 'delete' })
+      }
+    },
+    context: () => ({
+      loadState: async () => ({ values: new Map(topics.values), position: topics.position }),
+      onStreaming: () => {},
+      publishedRange: async (entity) => ({ 0: { next: '0', end: String(topics.records.get(entity)?.length ?? 0) } }),
+      async *published(entity, range) {
+        const { next, end } = range[0]!
+        for (let at = Number(next); at < Number(end); at += PUBLISHED_BATCH) {
+          const to = Math.min(at + PUBLISHED_BATCH, Number(end))
+          yield { records: topics.records.get(entity)!.slice(at, to), rest: { 0: { next: String(to), end } } }
+        }
+      },
+    }),
+  }
+  return topics
+}
+
 export interface Collected {
   readonly events: SourceEvent[]
+  readonly topics: Topics
   readonly changes: () => readonly Change[]
-  readonly state: () => SourceState | null
+  /** How far the snapshots of an entity got, as stored. */
+  progress(entity: string): EntityProgress | undefined
   /** The error that ended the stream, if one did. */
   readonly failure: () => unknown
   /** Waits until the events satisfy `holds`. */
@@ -102,18 +153,17 @@ export interface Collected {
   readonly ended: Promise<void>
 }
 
-/** Reads a source in the background. `settle` says whether progress is acknowledged at once. */
-export function collect(source: Source, state: SourceState | null = null, settle = true): Collected {
+/** Reads a source in the background. `settle` says whether progress is stored and acknowledged at once. */
+export function collect(source: Source, topics: Topics = createTopics(), settle = true): Collected {
   const events: SourceEvent[] = []
   const abort = new AbortController()
-  let current = state
   let failure: unknown
   const ended = (async () => {
     try {
-      for await (const batch of source.events(state, abort.signal)) {
+      for await (const batch of source.events(topics.context(), abort.signal)) {
         for (const event of batch) {
           events.push(event)
-          if (event.kind === 'state') current = event.state
+          if (event.kind !== 'progress' || settle) topics.take(event)
           if (event.kind === 'progress' && settle) source.acknowledge(event.position)
         }
       }
@@ -127,8 +177,9 @@ export function collect(source: Source, state: SourceState | null = null, settle
   })
   return {
     events,
+    topics,
     changes: () => events.flatMap((event) => (event.kind === 'change' ? [event.change] : [])),
-    state: () => current,
+    progress: (entity) => parseProgress(topics.values.get(`snapshot/${entity}`)),
     failure: () => failure,
     async until(what, holds) {
       await until(what, () => {
@@ -152,6 +203,10 @@ export function hasChange(key: string, op?: Change['op']): (events: readonly Sou
     )
 }
 
+/** Whether no snapshot is under way any more, of those that the events tell of. */
 export function isSnapshotDone(events: readonly SourceEvent[]): boolean {
-  return events.some((event) => event.kind === 'state' && Object.keys(event.state.snapshots).length > 0)
+  const last = new Map<string, EntityProgress | undefined>()
+  for (const event of events)
+    if (event.kind === 'state' && event.name.startsWith('snapshot/')) last.set(event.name, parseProgress(event.value))
+  return last.size > 0 && [...last.values()].every((progress) => progress?.running === null)
 }

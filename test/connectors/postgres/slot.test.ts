@@ -3,10 +3,8 @@ import { finalError } from '../../../connectors/postgres/connection.ts'
 import { failure } from '../../../connectors/postgres/failure.ts'
 import { allVisible } from '../../../connectors/postgres/hydrate.ts'
 import { formatLsn, parseLsn } from '../../../connectors/postgres/lsn.ts'
-import { checkSlotName, decideSlot, type SlotFacts } from '../../../connectors/postgres/slot/slot.ts'
-import { nextChunkRows } from '../../../connectors/postgres/snapshot/snapshot.ts'
+import { checkOwner, checkSlotName, type SlotFacts } from '../../../connectors/postgres/slot/slot.ts'
 
-const PLACE = { system: '77', end: 1000n, database: 'shop' }
 const SLOT: SlotFacts = {
   plugin: 'pgoutput',
   slot_type: 'logical',
@@ -14,32 +12,9 @@ const SLOT: SlotFacts = {
   temporary: false,
   active: false,
   active_pid: null,
-  confirmed_flush_lsn: '0/10',
+  confirmed_flush_lsn: 0x10n,
   wal_status: 'reserved',
 }
-const STATE = { epoch: 1, system: '77', snapshots: { customer: { position: '900', fields: ['id'] } } }
-
-test('a slot is made where nothing was captured yet, and used where it is', () => {
-  expect(decideSlot('s', undefined, PLACE, null)).toBe('create')
-  expect(decideSlot('s', undefined, PLACE, { ...STATE, snapshots: {} })).toBe('create')
-  expect(decideSlot('s', SLOT, PLACE, null)).toBe('use')
-  expect(decideSlot('s', SLOT, PLACE, STATE)).toBe('use')
-  expect(decideSlot('s', { ...SLOT, wal_status: 'unreserved' }, PLACE, STATE)).toBe('use')
-})
-
-test('whatever can mean missing changes is slot-lost and says what happened', () => {
-  const cases: readonly (readonly [SlotFacts | undefined, typeof PLACE, RegExp])[] = [
-    [undefined, PLACE, /does not exist/],
-    [{ ...SLOT, wal_status: 'lost' }, PLACE, /wal_status lost/],
-    [{ ...SLOT, invalidation_reason: 'idle_timeout' }, PLACE, /idle_timeout/],
-    [SLOT, { ...PLACE, system: '78' }, /another database cluster/],
-    [SLOT, { ...PLACE, end: 899n }, /set back in time/],
-  ]
-  for (const [facts, place, message] of cases)
-    expect(() => decideSlot('s', facts, place, STATE), String(message)).toThrow(
-      expect.objectContaining({ code: 'slot-lost', message: expect.stringMatching(message) }),
-    )
-})
 
 test("somebody else's slot is refused", () => {
   for (const other of [
@@ -48,7 +23,7 @@ test("somebody else's slot is refused", () => {
     { database: 'other' },
     { temporary: true },
   ])
-    expect(() => decideSlot('s', { ...SLOT, ...other }, PLACE, null)).toThrow(
+    expect(() => checkOwner('s', { ...SLOT, ...other }, 'shop')).toThrow(
       expect.objectContaining({ code: 'source-unsuitable' }),
     )
   expect(() => checkSlotName('Shop-1')).toThrow(expect.objectContaining({ code: 'declaration-invalid' }))
@@ -96,11 +71,4 @@ test('errors keep the reason and drop what may quote rows', () => {
   expect(failure('x', Object.assign(new Error('in use'), { code: '55006' })).code).toBe('slot-in-use')
   expect(failure('x', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })).code).toBe('source-unreachable')
   expect(failure('x', Object.assign(new Error('going down'), { code: '57P01' })).fate).toBe('retry')
-})
-
-test('snapshot chunks shrink where rows are large, and grow where they are small', () => {
-  expect(nextChunkRows([[Buffer.alloc(1_000_000)]], 100, 1000)).toBe(4)
-  expect(nextChunkRows([[Buffer.alloc(50_000_000)]], 100, 1000)).toBe(1)
-  expect(nextChunkRows([[Buffer.alloc(10), null]], 100, 1000)).toBe(800)
-  expect(nextChunkRows([[Buffer.alloc(10)]], 800, 1000)).toBe(1000)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Change } from '../../../schemas/delta.ts'
-import { compareVersions } from '../../../schemas/version.ts'
+import { compareVersions, type Version } from '../../../schemas/version.ts'
 import { collect, entityOf, hasChange, isSnapshotDone, ownDatabase, sourceFor } from './own-database.ts'
 
 const CUSTOMER = entityOf('customer', { id: 'int64', name: 'string', email: 'string' })
@@ -209,13 +209,27 @@ test('a renamed table stops capture', async () => {
   })
 })
 
-test('TRUNCATE stops capture after everything before it was handed out', async () => {
+test('TRUNCATE deletes what is alive on the topic, in its place among the changes', async () => {
   const { sql, seen } = await streaming()
-  await sql`INSERT INTO customer (id, name) VALUES (1, 'x')`
-  await sql`TRUNCATE customer`
-  await seen.ended
-  expect(seen.failure()).toMatchObject({ code: 'truncate-unsupported', fate: 'stop' })
-  expect(seen.changes().map((change) => change.key)).toEqual(['1'])
+  await sql`INSERT INTO customer (id, name) SELECT g, 'x' FROM generate_series(1, 120) g`
+  await sql`DELETE FROM customer WHERE id = 7`
+  await sql.begin(async (tx) => {
+    await tx`INSERT INTO customer (id, name) VALUES (500, 'emptied too')`
+    await tx`TRUNCATE customer`
+    await tx`INSERT INTO customer (id, name) VALUES (1, 'again')`
+  })
+  await sql`INSERT INTO customer (id, name) VALUES (2, 'later')`
+  await seen.until('the last row', (events) =>
+    events.some((event) => event.kind === 'change' && event.change.op === 'create' && event.change.key === '2' && event.change.after.name === 'later'),
+  )
+  const last = new Map(seen.changes().map((change) => [change.key, change]))
+  const alive = [...last.values()].flatMap((change) => (change.op === 'delete' ? [] : [[change.key, change.after.name]]))
+  expect(alive).toEqual([['1', 'again'], ['2', 'later']])
+  const newest = new Map<string, Version>()
+  for (const { key, version } of seen.changes()) {
+    expect(compareVersions(newest.get(key) ?? { epoch: 0n, position: 0n, ordinal: 0 }, version)).toBeLessThan(0)
+    newest.set(key, version)
+  }
 })
 
 test('a value that does not fit its type goes to the side with key and reason, and the stream goes on', async () => {

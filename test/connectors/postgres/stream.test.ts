@@ -23,14 +23,15 @@ function follow(point: bigint | undefined = 0n) {
   const moments: string[] = []
   const follower = followStream({
     source: 'shop',
+    slot: 'shop_slot',
     epoch: 1n,
     tables: [TABLE],
     types: TYPES,
-    snapshotPoint: () => point,
+    neededFrom: () => point,
     loadTypes: async (_, known) => known,
-    onOpen: () => moments.push('open'),
-    onCommit: (end) => moments.push(`commit ${end}`),
-    onKeepAlive: (end) => moments.push(`keep-alive ${end}`),
+    onCovered: (position, xid) => moments.push(xid === null ? `covered ${position}` : `commit ${position}`),
+    onMessage: ({ prefix }) => moments.push(`message ${prefix}`),
+    onInvalidRequest: (problem) => moments.push(`invalid: ${problem}`),
   })
   follower.startBatch(5n)
   return { out, moments, follower, changes: () => out.flatMap((event) => (event.kind === 'change' ? [event] : [])) }
@@ -46,11 +47,11 @@ test('a commit that starts exactly at the bound is held; one right below it is n
     insert(1, ['2', 'b']),
   ].map(walData)
   const { out, follower, moments } = follow()
-  expect(await follower.consume(batch, 0, 100n, out)).toEqual({ index: 4, reachedBound: true })
+  expect(await follower.consume(batch, 0, 100n, out)).toEqual({ why: 'bound', index: 4 })
   expect(out.length).toBe(1)
-  expect(moments).toEqual(['open', 'commit 100'])
+  expect(moments).toEqual(['commit 100'])
   // After the hold it goes on from there.
-  expect(await follower.consume(batch, 4, undefined, out)).toEqual({ index: 6, reachedBound: false })
+  expect(await follower.consume(batch, 4, undefined, out)).toEqual({ why: 'end', index: 6 })
   expect(out.length).toBe(2)
 })
 
@@ -64,7 +65,7 @@ test('a keep-alive reaches the bound between transactions only', async () => {
     keepAlive(300n),
   ]
   const { out, follower } = follow()
-  expect(await follower.consume(inside, 0, 100n, out)).toEqual({ index: 5, reachedBound: true })
+  expect(await follower.consume(inside, 0, 100n, out)).toEqual({ why: 'bound', index: 5 })
 })
 
 test('a row of one message has two ordinals, whatever else the transaction holds', async () => {

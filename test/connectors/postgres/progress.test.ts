@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest'
+import type { CapturedTable } from '../../../connectors/postgres/captured-table.ts'
+import {
+  type EntityProgress,
+  finishRun,
+  neededFrom,
+  parseProgress,
+  progressOf,
+  REQUESTS_MAX,
+  startNext,
+  withRequest,
+  withRun,
+} from '../../../connectors/postgres/snapshot/progress.ts'
+import { captured, entityOf } from './own-database.ts'
+
+const whole = captured(entityOf('customers', { id: 'int64', name: 'string', email: 'string' }))
+const less = captured(entityOf('customers', { id: 'int64', name: 'string' }))
+const begun = withRun(progressOf(whole, undefined, 1, 5), { first: '900', after: ['7'], rowsDone: 7 })
+const done = finishRun(begun)
+const again = (table: CapturedTable, stored: EntityProgress | undefined, epoch = 1) =>
+  progressOf(table, stored, epoch, 5)
+
+test('a table needs a snapshot until one is on the topic, and then no more', () => {
+  expect(again(whole, undefined)).toMatchObject({ whole: null, running: { first: null, after: null, where: [] } })
+  expect(done).toMatchObject({ whole: { position: '900' }, running: null })
+  expect(again(whole, done)).toEqual(done)
+})
+
+test('a snapshot under way goes on where it was', () => {
+  expect(again(whole, begun)).toEqual(begun)
+  expect(parseProgress(JSON.parse(JSON.stringify(begun)))).toEqual(begun)
+  expect(parseProgress({ epoch: 1 })).toBeUndefined()
+})
+
+test('in another epoch nothing of it counts', () => {
+  expect(again(whole, done, 2)).toMatchObject({ epoch: 2, whole: null, running: { first: null } })
+  expect(again(whole, begun, 2)).toMatchObject({ epoch: 2, running: { after: null } })
+})
+
+test('a field that was taken out and comes back needs a snapshot: its changes meanwhile are not on the topic', () => {
+  const without = again(less, done)
+  expect(without.running).toBeNull()
+  expect(again(whole, without).running).not.toBeNull()
+})
+
+test('a field added while a snapshot is under way begins it anew', () => {
+  const running = again(less, undefined)
+  expect(again(whole, withRun(running, { first: '5', after: ['7'] })).running).toMatchObject({
+    first: null,
+    after: null,
+  })
+})
+
+test('a field that is read from another column, and an entity that is read from another table, need a snapshot', () => {
+  const column: CapturedTable = { ...whole, columns: { ...whole.columns, email: 'email_2' } }
+  const table: CapturedTable = { ...whole, table: { schema: 'public', name: 'clients' } }
+  expect(again(column, done).running).not.toBeNull()
+  expect(again(table, done).running).not.toBeNull()
+})
+
+test('requests wait for their turn, are taken once, and are bounded', () => {
+  const asked = withRequest(begun, { id: 'r1', where: [] }) as EntityProgress
+  expect(startNext(whole, asked, 9).running).toBe(begun.running)
+  expect(withRequest(asked, { id: 'r1', where: [] })).toBeUndefined()
+  const next = startNext(whole, finishRun(asked), 9)
+  expect(next).toMatchObject({ running: { id: 'r1', startedAtMs: 9 }, requests: [] })
+  expect(withRequest(next, { id: 'r1', where: [] })).toBeUndefined()
+  let full: EntityProgress | 'full' | undefined = done
+  for (let id = 0; id <= REQUESTS_MAX; id++) full = withRequest(full as EntityProgress, { id: `${id}`, where: [] })
+  expect(full).toBe('full')
+})
+
+test('a part of the rows makes nothing whole', () => {
+  const part = startNext(
+    whole,
+    {
+      ...again(whole, undefined),
+      running: null,
+      requests: [{ id: 'x', where: [{ field: 'id', op: '=', value: '1' }] }],
+    },
+    9,
+  )
+  expect(finishRun(withRun(part, { first: '5' })).whole).toBeNull()
+  // What the pipeline itself wants comes first.
+  expect(again(whole, part).running).toMatchObject({ id: null, where: [] })
+})
+
+test('changes are needed from the first rows on, and from nowhere before there are any', () => {
+  expect(neededFrom(again(whole, undefined))).toBeUndefined()
+  expect(neededFrom(begun)).toBe(900n)
+  expect(neededFrom(done)).toBe(900n)
+})
