@@ -3,6 +3,8 @@ import type { SourceState, SourceStatus } from '../../source.ts'
 import type { Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import { formatLsn, parseLsn } from '../lsn.ts'
+import type { OnNotice } from '../notice.ts'
+import { canFailOver } from './failover.ts'
 
 /** A row of pg_replication_slots, with what newer releases add. */
 export interface SlotFacts {
@@ -100,7 +102,7 @@ export async function loadPlace(sql: Sql): Promise<Place> {
   return { system: row!.system, database: row!.database, end: parseLsn(row!.end)! }
 }
 
-export type OnNotice = (notice: { readonly code: string; readonly message: string }) => void
+export type { OnNotice } from '../notice.ts'
 
 /** After this long a notice says what a slot waits for. */
 const WAIT_NOTICE_MS = 5_000
@@ -131,12 +133,15 @@ async function describeRunning(sql: Sql): Promise<string> {
 }
 
 /**
- * Makes the slot. It waits until the transactions that run now have ended; `signal` cancels it.
+ * Makes the slot, as one that standbys bring along (a failover slot) where the server has them. It waits until the transactions that run
+ * now have ended; `signal` cancels it.
  * @throws TributaryError
  */
 export async function createSlot(sql: Sql, slot: string, signal: AbortSignal): Promise<void> {
   checkSlotName(slot)
-  const query = sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+  const query = (await canFailOver(sql))
+    ? sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput', failover => true)`
+    : sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput')`
   await cancelable(sql, query, signal, `creating the replication slot "${slot}"`)
 }
 
