@@ -4,6 +4,7 @@ import { pause } from '../connectors/pause.ts'
 import type { Source, SourceState } from '../connectors/source.ts'
 import type { Delta } from '../schemas/delta.ts'
 import { fateOf, TributaryError } from '../schemas/errors.ts'
+import type { ClaimStage } from './claim.ts'
 import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
@@ -22,6 +23,8 @@ export interface CaptureOptions {
   readonly loadDeadLetters: (into: OpenDeadLetters) => Promise<void>
   /** The encoder of each entity's registered schema; asked anew for each attempt. */
   readonly loadEncoders: () => Promise<ReadonlyMap<string, (delta: Delta) => Buffer>>
+  /** Stores large values before their changes are encoded. */
+  readonly claim: ClaimStage
   readonly observer: CaptureObserver
   readonly log: Log
   /** Called when the source streams and whenever it stops doing so. */
@@ -108,7 +111,7 @@ async function read(
     onUnencodable: (row) => options.observer.unencodable(options.source, row),
   })
   for await (const events of source.events(state, signal, () => options.onReady(true))) {
-    const whole = await hydrate(source, events)
+    const whole = await options.claim(await hydrate(source, events), signal)
     await queue.push(whole.flatMap(encode))
   }
   // Against the contract; without an error there would be no pause before it is opened again.

@@ -28,7 +28,8 @@ export async function hydrateRows(
   const statement = hydrateStatement(table, fields)
   const types = new Map(table.entity.fields.map((field) => [field.name, field.type]))
   // Column 0 is the key's place in the question.
-  const plan = { fields: fields.map((name, index) => ({ name, index: index + 1, read: readerFor(types.get(name)!) })) }
+  const reader = (name: string) => readerFor(types.get(name)!, table.limits)
+  const plan = { fields: fields.map((name, index) => ({ name, index: index + 1, read: reader(name) })) }
   const unique = [...new Set(keys)]
   for (let start = 0; start < unique.length; start += KEYS_PER_QUERY_MAX) {
     const asked = unique.slice(start, start + KEYS_PER_QUERY_MAX)

@@ -1,7 +1,9 @@
 import { requireTopics } from '../../connectors/kafka/admin.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import { createPostgresSource } from '../../connectors/postgres/source.ts'
+import type { ValueLimits } from '../../connectors/postgres/values.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
+import { createClaimStage } from '../../producers/claim.ts'
 import { loadDeadLetters } from '../../producers/load-dead-letters.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { capture } from '../../producers/pipeline.ts'
@@ -12,12 +14,13 @@ import type { Delta } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../../schemas/topics.ts'
 import type { Declaration, DeclaredEntity, DeclaredSource } from '../declaration/declaration.ts'
+import { openBlobStore } from './blobs.ts'
 import type { Environment } from './environment.ts'
 
 export interface CaptureParts {
   readonly observer: CaptureObserver
   readonly onSnapshotProgress: (progress: SnapshotProgress) => void
-  readonly onReady: (ready: boolean) => void
+  readonly onReady: (ready: boolean, reason?: string) => void
 }
 
 /**
@@ -45,6 +48,11 @@ export async function runCapture(
         await requireTopics(kafka, topicsOf(declaration, sourceName))
         return await loadEncoders(environment, entitiesOf(declaration, sourceName))
       },
+      claim: createClaimStage({
+        blobs: openBlobStore(declaration),
+        log,
+        onWaiting: (reason) => parts.onReady(reason === null, reason ?? undefined),
+      }),
       observer: parts.observer,
       log,
       onReady: parts.onReady,
@@ -90,10 +98,17 @@ export function openSource(
       entity,
       table: entity.table,
       columns: Object.fromEntries(entity.columns),
+      limits: valueLimits(declaration),
     })),
     onSnapshotProgress,
     onNotice: ({ code, message }) => log('info', message, { source: source.name, code }),
   })
+}
+
+/** Without a store a value is large when no record can take it. */
+function valueLimits({ blobs, claims }: Declaration): ValueLimits {
+  const { aboveBytes, recordBytesMax } = claims
+  return { largeAboveBytes: blobs === null ? recordBytesMax : aboveBytes, arrayTextBytesMax: recordBytesMax }
 }
 
 /** The encoder of each entity, for the schema that `provision` registered. A producer never registers one. */
@@ -110,7 +125,7 @@ async function loadEncoders(
         'schema-not-registered',
         `The schema of ${entity.name}, as it is declared, is not in the registry. Run \`tributary provision\`.`,
       )
-    encoders.set(entity.name, createDeltaEncoder(entity, schema, id))
+    encoders.set(entity.name, createDeltaEncoder(entity, schema, id, declaration.claims.recordBytesMax))
   }
   return encoders
 }

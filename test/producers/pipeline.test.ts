@@ -100,6 +100,7 @@ function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfte
           deadLetters: () => {},
           restarted: () => log.push('restarted'),
         },
+        claim: (events) => events,
         log: () => {},
         onReady: () => {},
       },
