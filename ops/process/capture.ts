@@ -1,5 +1,6 @@
 import { requireTopics } from '../../connectors/kafka/admin.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
+import type { Notice } from '../../connectors/postgres/notice.ts'
 import { createPostgresSource } from '../../connectors/postgres/source.ts'
 import type { ValueLimits } from '../../connectors/postgres/values.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
@@ -101,7 +102,7 @@ export function openSource(
       limits: valueLimits(declaration),
     })),
     onSnapshotProgress,
-    onNotice: ({ code, message }) => log('info', message, { source: source.name, code }),
+    onNotice: ({ code, message, level = 'info' }: Notice) => log(level, message, { source: source.name, code }),
   })
 }
 
