@@ -147,4 +147,8 @@ export interface SourceStatus {
   readonly lagBytes: number | null
   /** Seconds since the last time the source heard from us and had something we lack; 0 when we have all, null when it cannot be told. */
   readonly lagSeconds: number | null
+  /** Bytes of log that the source keeps because of us, confirmed ones included; absent where a source keeps none. */
+  readonly retainedBytes?: number
+  /** How many it keeps at most before it gives us up; null without a limit. */
+  readonly retainedLimitBytes?: number | null
 }

@@ -1,25 +1,19 @@
-import { isUtf8 } from 'node:buffer'
 import type { IncomingRecord } from '../connectors/kafka/consumer.ts'
 import { valueSubject } from '../schemas/avro.ts'
-import { type DeltaDecoder, peekVersion } from '../schemas/codec.ts'
-import { parseDeletion, VERSION_HEADER } from '../schemas/deletion.ts'
+import type { DeltaDecoder } from '../schemas/codec.ts'
+import { parseDeletion } from '../schemas/deletion.ts'
 import type { Change } from '../schemas/delta.ts'
 import { TributaryError } from '../schemas/errors.ts'
-import { KEY_BYTES_MAX } from '../schemas/key.ts'
-import { parseVersion, type Version } from '../schemas/version.ts'
+import { recordKey, recordVersion } from '../schemas/record-head.ts'
+import type { Version } from '../schemas/version.ts'
 import type { Waiting } from './lanes.ts'
 
 /** What a lane needs to know of a record, without reading its body: most bodies of a backlog are coalesced away. */
 export function readHead(record: IncomingRecord): { key: string; version: Version } | null {
-  if (record.key === null || record.key.length === 0 || record.key.length > KEY_BYTES_MAX) return null
-  // Bytes that are no text would all become the same replacement characters: two keys in one lane and one ledger entry.
-  if (!isUtf8(record.key)) return null
-  const version = record.value === null ? versionOfDelete(record) : peekVersion(record.value)
-  return version === undefined ? null : { key: record.key.toString('utf8'), version }
-}
-
-function versionOfDelete(record: IncomingRecord): Version | undefined {
-  return parseVersion(record.headers[VERSION_HEADER]?.toString() ?? '')
+  const key = recordKey(record.key)
+  if (key === undefined) return null
+  const version = recordVersion(record.value, record.headers)
+  return version === undefined ? null : { key, version }
 }
 
 /**

@@ -1,9 +1,10 @@
-import type { Patch } from '../connectors/destination.ts'
+import type { Outcome, Patch, Upsert } from '../connectors/destination.ts'
 import { pause } from '../connectors/pause.ts'
 import { TributaryError } from '../schemas/errors.ts'
 import { apply } from './apply.ts'
 import type { Assignment } from './assignment.ts'
 import { decode } from './decode.ts'
+import { bytesOf, runsOf } from './fetch-claims.ts'
 import { gate } from './gate.ts'
 import { type DeliveryContext, type Item, newItem, type Route } from './item.ts'
 import type { Waiting } from './lanes.ts'
@@ -94,19 +95,54 @@ async function applyItems(context: DeliveryContext, route: Route, items: readonl
   }
   if (unchanged > 0) observer.gated(entity, 'unchanged', unchanged)
   if (sent.length === 0) return
-  const patches = sent.map((item) => item.plan!.patch!)
-  const stillOurs = () => context.membership.inTouch && sent.every(({ assignment }) => assignment.active)
-  const outcomes = await apply(context.destination, route.mapping, patches, context.signal, stillOurs)
-  const answeredAtMs = Date.now()
-  const trouble = outcomes.find((outcome) => 'error' in outcome)
-  if (trouble && 'error' in trouble)
-    context.log('warn', `delivery to ${context.subscriber} waits`, { entity, reason: trouble.error.message })
-  for (const [index, item] of sent.entries()) {
-    const outcome = outcomes[index]!
+  const trouble = new Set<string>()
+  for (const { bytes, run } of runsOf(sent, claimedBytes))
+    await context.claims.holding(bytes, () => applyRun(context, route, run, trouble))
+  for (const reason of trouble) context.log('warn', `delivery to ${context.subscriber} waits`, { entity, reason })
+}
+
+function claimedBytes(item: Item): number {
+  return item.plan!.claimed.reduce((sum, { claim }) => sum + bytesOf(claim), 0)
+}
+
+/** Fetches what the patches of a run refer to, and sends them together. */
+async function applyRun(
+  context: DeliveryContext,
+  route: Route,
+  run: readonly Item[],
+  trouble: Set<string>,
+): Promise<void> {
+  const { observer, membership, signal } = context
+  const entity = route.mapping.entity.name
+  const answer = (item: Item, outcome: Outcome) => {
     item.outcome = outcome
+    if ('error' in outcome) trouble.add(outcome.error.message)
+    if (outcome.kind !== 'applied') observer.answered(entity, outcome.kind)
+  }
+  const sent: { readonly item: Item; readonly patch: Patch }[] = []
+  let away: Outcome | undefined
+  for (const item of run) {
+    const { patch, claimed } = item.plan!
+    // When the store is away for one it is for all: waiting for each would take a time-out each.
+    const filled =
+      claimed.length === 0 ? patch! : (away ?? (await context.claims.fill(patch as Upsert, claimed, signal)))
+    if ('key' in filled) sent.push({ item, patch: filled })
+    else answer(item, filled)
+    if (filled.kind === 'unavailable') away = filled
+  }
+  if (sent.length === 0) return
+  const stillOurs = () => membership.inTouch && sent.every(({ item }) => item.assignment.active)
+  const patches = sent.map(({ patch }) => patch)
+  // Fetching may have taken so long that another owner was chosen meanwhile.
+  const mayStart = run.every((item) => item.plan!.claimed.length === 0) || stillOurs()
+  const outcomes = mayStart
+    ? await apply(context.destination, route.mapping, patches, signal, stillOurs)
+    : patches.map((): Outcome => ({ kind: 'unavailable', error: new Error('no longer the owner') }))
+  const answeredAtMs = Date.now()
+  for (const [index, { item, patch }] of sent.entries()) {
     item.attempts++
-    if (outcome.kind === 'applied') report(context, item, patches[index]!, answeredAtMs)
-    else observer.answered(entity, outcome.kind)
+    answer(item, outcomes[index]!)
+    if (outcomes[index]!.kind === 'applied') report(context, item, patch, answeredAtMs)
   }
 }
 

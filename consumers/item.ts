@@ -5,6 +5,7 @@ import type { Change } from '../schemas/delta.ts'
 import type { TributaryError } from '../schemas/errors.ts'
 import type { Assignment } from './assignment.ts'
 import type { DeadLetterWriter } from './dead-letter.ts'
+import type { ClaimFetcher } from './fetch-claims.ts'
 import type { Fingerprinter } from './fingerprint.ts'
 import type { Waiting } from './lanes.ts'
 import type { LedgerEntry } from './ledger/entry.ts'
@@ -28,6 +29,7 @@ export interface DeliveryContext {
   readonly ledger: Ledger
   readonly decoder: DeltaDecoder
   readonly deadLetters: DeadLetterWriter
+  readonly claims: ClaimFetcher
   readonly membership: Membership
   readonly observer: DeliveryObserver
   readonly log: Log

@@ -1,13 +1,22 @@
 import type { EntityMapping, Patch } from '../connectors/destination.ts'
-import type { Change } from '../schemas/delta.ts'
-import type { Value } from '../schemas/field-type.ts'
+import type { Change, Claim } from '../schemas/delta.ts'
+import type { FieldType, Value } from '../schemas/field-type.ts'
 import type { Fingerprinter, Fingerprints } from './fingerprint.ts'
 import type { LedgerEntry } from './ledger/entry.ts'
+
+/** A field of a patch whose value is held by reference, and is fetched before the patch is sent. */
+export interface ClaimedField {
+  readonly to: string
+  readonly type: FieldType
+  readonly claim: Claim
+}
 
 /** What is to be sent for a change, and what the ledger is to say once it has taken effect. */
 export interface PatchPlan {
   /** null when the subscriber already is as the change wants it: nothing is sent. */
   readonly patch: Patch | null
+  /** The patch's fields that are not in it yet. */
+  readonly claimed: readonly ClaimedField[]
   /** Whether the patch carries every mapped field that is known. */
   readonly full: boolean
   readonly state: 'live' | 'deleted'
@@ -28,25 +37,40 @@ export function planPatch(
 ): PatchPlan {
   const { key, version } = change
   if (change.op === 'delete')
-    return { patch: { kind: 'delete', key, version }, full: true, state: 'deleted', fingerprints: new Map() }
+    return {
+      patch: { kind: 'delete', key, version },
+      claimed: NONE,
+      full: true,
+      state: 'deleted',
+      fingerprints: new Map(),
+    }
 
   const full = mustBeFull || entry.state !== 'live' || entry.uncertain
   const fields: Record<string, Value> = {}
   // Where the ledger does not know what the destination holds, it knows nothing of the fields that this record lacks either.
   const fingerprints = new Map(full ? [] : entry.fingerprints)
   let patched = 0
-  for (const { to, from } of mapping.fields) {
+  let claimed: ClaimedField[] | undefined
+  for (const { to, from, type } of mapping.fields) {
     const value = change.after[from]
+    const claim = value === undefined ? change.claims[from] : undefined
     // A field that the record does not have is unknown: it stays as it is, and so does what the ledger says of it.
-    if (value === undefined) continue
+    if (value === undefined && claim === undefined) continue
     const id = fingerprinter.idOf(to)
-    const fingerprint = fingerprinter.fingerprint(to, value)
+    const fingerprint =
+      claim === undefined ? fingerprinter.fingerprint(to, value!) : fingerprinter.claimFingerprint(to, claim.sha256)
     if (full || fingerprints.get(id) !== fingerprint) {
-      fields[to] = value
+      if (claim === undefined) fields[to] = value!
+      else {
+        claimed ??= []
+        claimed.push({ to, type, claim })
+      }
       patched++
     }
     fingerprints.set(id, fingerprint)
   }
   const patch: Patch | null = patched === 0 && !full ? null : { kind: 'upsert', key, version, full, fields }
-  return { patch, full, state: 'live', fingerprints }
+  return { patch, claimed: claimed ?? NONE, full, state: 'live', fingerprints }
 }
+
+const NONE: readonly ClaimedField[] = []

@@ -1,3 +1,4 @@
+import type { BlobStore } from '../connectors/blobs/store.ts'
 import type { Destination } from '../connectors/destination.ts'
 import type { Kafka, Log } from '../connectors/kafka/client.ts'
 import { createGroupConsumer, type GroupConsumer } from '../connectors/kafka/consumer.ts'
@@ -8,6 +9,7 @@ import { fateOf, TributaryError } from '../schemas/errors.ts'
 import type { Registry } from '../schemas/registry.ts'
 import { DeadLetterWriter } from './dead-letter.ts'
 import { Engine } from './engine.ts'
+import { ClaimFetcher } from './fetch-claims.ts'
 import type { Route } from './item.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import { Membership } from './membership.ts'
@@ -22,6 +24,8 @@ export interface DeliveryOptions {
   readonly routes: readonly Route[]
   readonly openDestination: () => Destination
   readonly openLedger: (destination: Destination) => Ledger
+  /** Where large values are; null when no store is declared. */
+  readonly blobs: BlobStore | null
   readonly concurrency: number
   readonly observer: DeliveryObserver
   readonly log: Log
@@ -85,7 +89,8 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
     const { prefix, subscriber, observer, log } = options
     const membership = new Membership(SESSION_TIMEOUT_MS)
     const decoder = createDeltaDecoder(options.registry)
-    const context = { prefix, subscriber, destination, ledger, decoder, deadLetters, membership, observer, log }
+    const claims = new ClaimFetcher(options.blobs)
+    const context = { prefix, subscriber, destination, ledger, decoder, deadLetters, claims, membership, observer, log }
     const engine = new Engine({
       context: { ...context, signal: failed.signal },
       routes: options.routes,

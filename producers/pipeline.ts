@@ -4,6 +4,7 @@ import { pause } from '../connectors/pause.ts'
 import type { CaptureContext, Source, StoredState } from '../connectors/source.ts'
 import type { Delta } from '../schemas/delta.ts'
 import { fateOf, TributaryError } from '../schemas/errors.ts'
+import type { ClaimStage } from './claim.ts'
 import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
@@ -19,11 +20,16 @@ export interface CaptureOptions {
   readonly openProducer: () => Producer
   readonly loadState: () => Promise<StoredState>
   /** How entity topics are read back; `flushed` resolves once everything handed out so far is durable. */
-  readonly openPublished: (flushed: () => Promise<void>) => Pick<CaptureContext, 'publishedRange' | 'published'>
+  readonly openPublished: (
+    flushed: () => Promise<void>,
+    signal: AbortSignal,
+  ) => Pick<CaptureContext, 'publishedRange' | 'published'>
   /** Fills the set of open capture dead letters from their topic. */
   readonly loadDeadLetters: (into: OpenDeadLetters) => Promise<void>
   /** The encoder of each entity's registered schema; asked anew for each attempt. */
   readonly loadEncoders: () => Promise<ReadonlyMap<string, (delta: Delta) => Buffer>>
+  /** Stores large values before their changes are encoded. */
+  readonly claim: ClaimStage
   readonly observer: CaptureObserver
   readonly log: Log
   /** Called when the source streams and whenever it stops doing so. */
@@ -114,10 +120,10 @@ async function read(
   const context: CaptureContext = {
     loadState: options.loadState,
     onStreaming: () => options.onReady(true),
-    ...options.openPublished(() => queue.drained()),
+    ...options.openPublished(() => queue.drained(), signal),
   }
   for await (const events of source.events(context, signal)) {
-    const whole = await hydrate(source, events)
+    const whole = await options.claim(await hydrate(source, events), signal)
     await queue.push(whole.flatMap(encode))
   }
   // Against the contract; without an error there would be no pause before it is opened again.

@@ -5,6 +5,7 @@ import type { AvroSchema } from './avro.ts'
 import type { Delta } from './delta.ts'
 import type { Entity } from './entity.ts'
 import { TributaryError } from './errors.ts'
+import type { Value } from './field-type.ts'
 import type { Registry } from './registry.ts'
 import { SNAPSHOT_ORDINAL, type Version } from './version.ts'
 
@@ -17,11 +18,17 @@ const CACHED_READERS_MAX = 1000
 /**
  * An encoder for one entity, for one thread; called for every captured change.
  * @param schema what {@link deltaSchema} gives for the entity, registered as `schemaId`
+ * @param bytesMax the most bytes of a record's value, at most {@link RECORD_BYTES_MAX}
  * @returns a function from a delta to its value in Confluent's wire format, which throws TributaryError `value-unencodable`
  *   (dead-letter) naming the entity, the field and why, never the value
  * @throws TributaryError `invariant-broken` when the schema is not that of the entity
  */
-export function createDeltaEncoder(entity: Entity, schema: AvroSchema, schemaId: number): (delta: Delta) => Buffer {
+export function createDeltaEncoder(
+  entity: Entity,
+  schema: AvroSchema,
+  schemaId: number,
+  bytesMax = RECORD_BYTES_MAX,
+): (delta: Delta) => Buffer {
   const write = compileDeltaWriter(entity, schema)
   const writer = new AvroWriter()
   return (delta) => {
@@ -31,12 +38,26 @@ export function createDeltaEncoder(entity: Entity, schema: AvroSchema, schemaId:
       write(writer, delta)
     } catch (error) {
       writer.reset()
-      if (error instanceof RecordTooLarge)
-        throw unencodable(entity.name, 'after', `is larger than ${RECORD_BYTES_MAX} bytes in all`)
+      if (error instanceof RecordTooLarge) throw tooLarge(entity.name, `about ${roughBytes(delta.after)}`, bytesMax)
       throw error
     }
-    return writer.take()
+    const value = writer.take()
+    if (value.length > bytesMax) throw tooLarge(entity.name, String(value.length), bytesMax)
+    return value
   }
+}
+
+function tooLarge(entity: string, bytes: string, bytesMax: number): TributaryError {
+  return unencodable(entity, 'after', `has ${bytes} bytes in all, and a record may have ${bytesMax} (claims.recordMax)`)
+}
+
+/** The bytes of a whole entity as text, near enough to tell a person how far it is beyond a limit. */
+function roughBytes(value: Value | Delta['after']): number {
+  if (value === null) return 0
+  if (typeof value === 'string') return Buffer.byteLength(value)
+  if (Buffer.isBuffer(value)) return value.length
+  if (typeof value !== 'object') return 8
+  return Object.values(value).reduce((sum, part) => sum + roughBytes(part as Value), 0)
 }
 
 export interface DeltaDecoder {

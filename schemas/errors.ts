@@ -108,6 +108,30 @@ export const CATALOGUE = {
     normalWhen: 'when data is wider than its declaration',
     whatToDo: 'Correct the value at the source, or declare a wider type (numeric instead of decimal).',
   },
+  'blob-store-unreachable': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning:
+      'The store of large values does not answer, has no room, or refuses us. A source waits with its change; a subscriber waits with its patch.',
+    normalWhen: 'while the store restarts',
+    whatToDo: 'Check `blobs` in tributary.yaml, that the store runs and has room, and our rights there.',
+  },
+  'blob-missing': {
+    fate: 'dead-letter',
+    exitCode: 1,
+    meaning: 'A record refers to a large value that the store does not have.',
+    normalWhen: 'never; when someone removed it from the store, or the store was restored from an older copy',
+    whatToDo:
+      'Put the object back from a backup under the name that the message gives and replay the dead letter, or change the row at the source: the large value is stored anew.',
+  },
+  'blob-corrupt': {
+    fate: 'dead-letter',
+    exitCode: 1,
+    meaning: 'What the store holds under the name of a large value is not that value.',
+    normalWhen: 'never',
+    whatToDo:
+      'Look after the store. Remove the object that the message names and change the row at the source: the large value is stored anew.',
+  },
   'ledger-unreachable': {
     fate: 'retry',
     exitCode: 1,
@@ -152,6 +176,13 @@ export const CATALOGUE = {
     normalWhen: 'while capture is stopped, starts, or is far behind in its log',
     whatToDo:
       'Look at `tributary status`: the request is kept in the log and is carried out when capture comes to it. Do not send it again; look at the result later.',
+  },
+  'filter-invalid': {
+    fate: 'stop',
+    exitCode: 2,
+    meaning: 'A row filter does not name a field of its entity, or its value is none of the type of the field.',
+    normalWhen: 'while a snapshot of some rows is being asked for',
+    whatToDo: 'Write it as the message says, such as `country=NL`, and ask again. Capture goes on without it.',
   },
   'history-lost': {
     fate: 'retry',

@@ -1,4 +1,5 @@
 import { TributaryError } from './errors.ts'
+import type { LargeValue } from './large-value.ts'
 
 /** The types an entity's field may have, as written in `tributary.yaml`. */
 export type ScalarType =
@@ -37,8 +38,10 @@ export type FieldType = ScalarType | { readonly kind: 'array'; readonly of: Scal
  * | bytes | Buffer |
  * | json | string: the document's text |
  * | array | array of the above, elements may be null |
+ *
+ * On the way from a source to the blob store a large string, json or bytes is a `LargeValue`; records and patches never hold one.
  */
-export type Value = string | boolean | bigint | number | Buffer | readonly Value[] | null
+export type Value = string | boolean | bigint | number | Buffer | readonly Value[] | LargeValue | null
 
 export const DATE_INFINITY = 2_147_483_647
 export const DATE_MINUS_INFINITY = -2_147_483_648

@@ -101,7 +101,7 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
           })
           const records = batch.messages
             .filter((message) => !isPlaceholder(message))
-            .map((message) => incoming(topic, partition, message))
+            .map((message) => incomingRecord(topic, partition, message))
           if (records.length > 0) await options.onRecords(records, BigInt(batch.highWatermark), heartbeat)
           await heartbeat()
         },
@@ -187,7 +187,8 @@ function listen(consumer: Consumer, options: GroupOptions, reset: () => void, is
   })
 }
 
-function incoming(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
+/** A message of the library as a record. */
+export function incomingRecord(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
   return {
     topic,
     partition,

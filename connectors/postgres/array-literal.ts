@@ -34,6 +34,6 @@ export function splitArray(literal: string): readonly (string | null)[] | undefi
 }
 
 /** The text form of an array of texts, to be cast by the server: the inverse of {@link splitArray}. */
-export function joinArray(elements: readonly string[]): string {
-  return `{${elements.map((element) => `"${element.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`
+export function joinArray(elements: readonly (string | null)[]): string {
+  return `{${elements.map((element) => (element === null ? 'NULL' : `"${element.replace(/[\\"]/g, '\\$&')}"`)).join(',')}}`
 }

@@ -1,4 +1,5 @@
 import type { Entity } from '../../schemas/entity.ts'
+import type { ValueLimits } from './values.ts'
 
 /** An entity and the table it is captured from. Columns that no field is read from are ignored. */
 export interface CapturedTable {
@@ -6,6 +7,8 @@ export interface CapturedTable {
   readonly table: { readonly schema: string; readonly name: string }
   /** Field → column. */
   readonly columns: Readonly<Record<string, string>>
+  /** What is too large to be made a value of; without it nothing is. */
+  readonly limits?: ValueLimits
 }
 
 /** A captured table as it stands in the catalogue. */

@@ -5,6 +5,7 @@ import type { Inspection } from './catalog/inspect.ts'
 import type { Sql } from './connection.ts'
 import type { OnNotice } from './notice.ts'
 import { acquire, type Held } from './slot/acquire.ts'
+import { HEARTBEAT_PREFIX, type Heartbeat, parseHeartbeat, startHeartbeat } from './slot/heartbeat.ts'
 import { compareToMark, formatMark, type Mark } from './slot/history.ts'
 import { checkCondition } from './snapshot/condition.ts'
 import { type Segment, startSegment } from './snapshot/segment.ts'
@@ -64,7 +65,16 @@ async function* stream(
 ): AsyncGenerator<readonly SourceEvent[]> {
   const { signal, onNotice } = parts
   const place = trackPlace(held)
-  const follower = openFollower(options, parts, held, work, place)
+  const heartbeat = startHeartbeat({
+    sql: parts.sql,
+    source: options.name,
+    slot: options.slot,
+    everyMs: options.heartbeatMs,
+    onNotice,
+    now: parts.now,
+    ...(options.onHeartbeat && { onHeard: options.onHeartbeat }),
+  })
+  const follower = openFollower(options, parts, held, work, place, heartbeat)
   const snapshots = planSegments(options, parts, held, work)
   let segment: Segment | undefined
   try {
@@ -106,6 +116,7 @@ async function* stream(
     // A connection that an abort closed.
     if (!signal.aborted) throw error
   } finally {
+    heartbeat.close()
     await segment?.end()
   }
 }
@@ -180,6 +191,7 @@ function openFollower(
   held: Held,
   work: SnapshotWork,
   place: PlaceTracker,
+  heartbeat: Heartbeat,
 ): StreamFollower {
   return followStream({
     source: options.name,
@@ -190,7 +202,10 @@ function openFollower(
     neededFrom: work.neededFrom,
     loadTypes: (oids, known) => loadTypes(sql, oids, known),
     onCovered: place.cover,
-    onMessage: () => {},
+    onMessage({ prefix, content }) {
+      const sentAt = prefix === HEARTBEAT_PREFIX ? parseHeartbeat(content.toString(), options.slot) : undefined
+      if (sentAt !== undefined) heartbeat.heard(sentAt)
+    },
     onInvalidRequest: (problem) =>
       onNotice({
         code: 'request-refused',

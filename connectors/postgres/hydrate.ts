@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { TributaryError, UnencodableValue } from '../../schemas/errors.ts'
-import { parseKey } from '../../schemas/key.ts'
+import { formatKey, parseKey } from '../../schemas/key.ts'
 import type { HydratedRow } from '../source.ts'
 import { joinArray } from './array-literal.ts'
 import type { LocatedTable } from './captured-table.ts'
@@ -28,16 +28,19 @@ export async function hydrateRows(
   const statement = hydrateStatement(table, fields)
   const types = new Map(table.entity.fields.map((field) => [field.name, field.type]))
   // Column 0 is the key's place in the question.
-  const plan = { fields: fields.map((name, index) => ({ name, index: index + 1, read: readerFor(types.get(name)!) })) }
+  const reader = (name: string) => readerFor(types.get(name)!, table.limits)
+  const plan = { fields: fields.map((name, index) => ({ name, index: index + 1, read: reader(name) })) }
   const unique = [...new Set(keys)]
   for (let start = 0; start < unique.length; start += KEYS_PER_QUERY_MAX) {
     const asked = unique.slice(start, start + KEYS_PER_QUERY_MAX)
     const parts = asked.map((key) => parseKey(key, table.entity.key.length))
     // What is not a key of this entity has no row.
     const places = asked.flatMap((_, index) => (parts[index] === undefined ? [] : [index]))
-    const parameters = table.entity.key.map((_, part) => joinArray(places.map((place) => parts[place]![part]!)))
-    const rows = (await sql.unsafe(statement, parameters).raw()) as unknown as readonly RawRow[]
+    const rows = await readByKey(sql, table, statement, places, parts)
     for (const row of rows) {
+      const key = asked[places[Number(row[0]!.toString('latin1')) - 1]!]!
+      // `007` finds the row of key 7, and must not become a second key of it.
+      if (key !== formatKey(keyTexts(row, fields.length + 1))) continue
       const read = readRow(plan, row)
       if ('field' in read)
         throw new UnencodableValue(
@@ -45,21 +48,83 @@ export async function hydrateRows(
           read.reason,
           `field ${read.field} of entity ${table.entity.name}: ${read.reason}. Correct it at the source, or declare a wider type`,
         )
-      found.set(asked[places[Number(row[0]!.toString('latin1')) - 1]!]!, read.values)
+      found.set(key, read.values)
     }
   }
   return found
 }
 
+type KeyParts = readonly (readonly string[] | undefined)[]
+
+/**
+ * Runs the statement for these places. Anyone may ask for a key, so what the key's type refuses (`x` for a bigint) has no row: those
+ * that it takes are found by halves.
+ */
+async function readByKey(
+  sql: Sql,
+  table: LocatedTable,
+  statement: string,
+  places: readonly number[],
+  parts: KeyParts,
+): Promise<readonly RawRow[]> {
+  // What is left out keeps its place, as null: the answer counts places.
+  const parameters = (some: ReadonlySet<number>) =>
+    table.entity.key.map((_, part) => joinArray(places.map((at) => (some.has(at) ? parts[at]![part]! : null))))
+  const run = async (some: readonly number[]) =>
+    (await sql.unsafe(statement, parameters(new Set(some))).raw()) as unknown as readonly RawRow[]
+  try {
+    return await run(places)
+  } catch (error) {
+    if (!isDataError(error)) throw error
+    const good = await castable(sql, table, places, parts)
+    if (good.length === places.length) throw error
+    return await run(good)
+  }
+}
+
+async function castable(
+  sql: Sql,
+  table: LocatedTable,
+  places: readonly number[],
+  parts: KeyParts,
+): Promise<readonly number[]> {
+  const parameters = table.entity.key.map((_, part) => joinArray(places.map((place) => parts[place]![part]!)))
+  const casts = table.entity.key.map((field, part) => `count(p${part}::${table.typeNames[field]!})`).join(', ')
+  try {
+    await sql.unsafe(`SELECT ${casts} FROM ${keysAsked(table)}`, parameters)
+    return places
+  } catch (error) {
+    if (!isDataError(error)) throw error
+    if (places.length === 1) return []
+    const middle = places.length >> 1
+    const before = await castable(sql, table, places.slice(0, middle), parts)
+    return [...before, ...(await castable(sql, table, places.slice(middle), parts))]
+  }
+}
+
+/** SQLSTATE class 22: a value that a cast refuses. */
+function isDataError(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' && /^22[0-9A-Z]{3}$/.test(code)
+}
+
+function keyTexts(row: RawRow, from: number): string[] {
+  return row.slice(from).map((part) => part!.toString('utf8'))
+}
+
 /** One array parameter a key column; the cast is on the parameter's side, so the key's index is used. */
 function hydrateStatement(table: LocatedTable, fields: readonly string[]): string {
-  const columns = fields.map((field) => `, t.${quoteName(table.columns[field]!)}`).join('')
-  const parameters = table.entity.key.map((_, part) => `$${part + 1}::text[]`).join(', ')
-  const names = table.entity.key.map((_, part) => `p${part}`).join(', ')
+  const columns = [...fields, ...table.entity.key].map((field) => `, t.${quoteName(table.columns[field]!)}`).join('')
   const matches = table.entity.key
     .map((field, part) => `t.${quoteName(table.columns[field]!)} = k.p${part}::${table.typeNames[field]!}`)
     .join(' AND ')
-  return `SELECT k.place${columns} FROM unnest(${parameters}) WITH ORDINALITY AS k(${names}, place) JOIN ${fromTable(table)} t ON ${matches}`
+  return `SELECT k.place${columns} FROM ${keysAsked(table)} JOIN ${fromTable(table)} t ON ${matches}`
+}
+
+function keysAsked(table: LocatedTable): string {
+  const parameters = table.entity.key.map((_, part) => `$${part + 1}::text[]`).join(', ')
+  const names = table.entity.key.map((_, part) => `p${part}`).join(', ')
+  return `unnest(${parameters}) WITH ORDINALITY AS k(${names}, place)`
 }
 
 /**

@@ -46,7 +46,7 @@ export function planRows(
     const column = table.columns[field.name]
     const index = columns.findIndex(({ name }) => name === column)
     const problem = index < 0 ? 'does not exist any more' : misfit(field.type, columns[index]!.typeOid, types)
-    if (problem === undefined) fields.push({ name: field.name, index, read: readerFor(field.type) })
+    if (problem === undefined) fields.push({ name: field.name, index, read: readerFor(field.type, table.limits) })
     else {
       absent.push(field.name)
       problems.push(`column ${object}.${column}, which field ${field.name} is read from, ${problem}`)

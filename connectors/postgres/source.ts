@@ -9,6 +9,7 @@ import { failure } from './failure.ts'
 import { hydrateRows, untilVisible } from './hydrate.ts'
 import type { OnNotice } from './notice.ts'
 import { checkOwner, checkSlotName, describeSlot, loadLagSeconds, loadPlace, loadSlot } from './slot/slot.ts'
+import { type SlotHealth, startWatch } from './slot/watch.ts'
 
 export type { CapturedTable } from './captured-table.ts'
 
@@ -22,6 +23,12 @@ export interface PostgresSourceOptions {
   readonly onLostHistory: 'resnapshot' | 'hold'
   readonly entities: readonly CapturedTable[]
   readonly snapshot: SnapshotLimits
+  /** 0: no heartbeats. */
+  readonly heartbeatMs: number
+  /** Where warnings about retained log begin at a server that sets no limit to it. */
+  readonly walWarningBytes: number
+  readonly onSlotHealth?: (health: SlotHealth | null) => void
+  readonly onHeartbeat?: (heard: HeartbeatHeard) => void
   readonly onSnapshotProgress?: (progress: SnapshotProgress) => void
   readonly onNotice?: OnNotice
   /** Microseconds since 1970-01-01 UTC. */
@@ -104,6 +111,8 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
       active.add(own)
       const either = AbortSignal.any([signal, own.signal])
       settled = 0n
+      // While it waits as a standby as well: who holds the slot may be the one that is stuck.
+      const watch = startWatch({ ...options, sql, onNotice, warnBytes: options.walWarningBytes })
       try {
         const inspection = await inspectNow()
         for (const notice of identityNotices(name, inspection)) onNotice(notice)
@@ -113,6 +122,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
         // What an abort cuts off is not a failure.
         if (!either.aborted) throw failure(`streaming from slot "${slot}"`, error)
       } finally {
+        watch.close()
         active.delete(own)
       }
     },

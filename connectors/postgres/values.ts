@@ -5,6 +5,7 @@ import {
   TIMESTAMP_INFINITY,
   TIMESTAMP_MINUS_INFINITY,
 } from '../../schemas/field-type.ts'
+import { LargeValue } from '../../schemas/large-value.ts'
 import { splitArray } from './array-literal.ts'
 
 /**
@@ -22,8 +23,45 @@ export class Unencodable extends Error {
   }
 }
 
-export function readerFor(type: FieldType): TextReader {
-  return type.kind === 'array' ? arrayReader(type.of) : scalarReader(type)
+/** What is too large to be made a value of. */
+export interface ValueLimits {
+  /** A string, json or bytes of more canonical bytes than this is read as a `LargeValue`: a view, without a copy. */
+  readonly largeAboveBytes: number
+  /** An array whose text has more bytes than this cannot be encoded: arrays are not held by reference. */
+  readonly arrayTextBytesMax: number
+}
+
+/** @param limits without them, every value is read whole */
+export function readerFor(type: FieldType, limits?: ValueLimits): TextReader {
+  const read = type.kind === 'array' ? arrayReader(type.of) : scalarReader(type)
+  return limits === undefined ? read : limitedReader(type, read, limits)
+}
+
+function limitedReader(type: FieldType, read: TextReader, limits: ValueLimits): TextReader {
+  const { largeAboveBytes, arrayTextBytesMax } = limits
+  switch (type.kind) {
+    case 'string':
+    case 'json':
+      return (bytes, start, end) =>
+        end - start > largeAboveBytes ? new LargeValue(bytes.subarray(start, end), 'utf8') : readText(bytes, start, end)
+    case 'bytes':
+      return (bytes, start, end) => {
+        const digits = end - start - 2
+        if (digits / 2 <= largeAboveBytes) return readBytes(bytes, start, end)
+        requireHex(bytes, start, digits)
+        return new LargeValue(bytes.subarray(start + 2, end), 'hex')
+      }
+    case 'array':
+      return (bytes, start, end) => {
+        if (end - start > arrayTextBytesMax)
+          throw new Unencodable(
+            `it is an array of ${end - start} bytes as text; the most is ${arrayTextBytesMax} (claims.recordMax), and arrays are not held by reference`,
+          )
+        return read(bytes, start, end)
+      }
+    default:
+      return read
+  }
 }
 
 function scalarReader(type: ScalarType): TextReader {
@@ -70,10 +108,16 @@ const readInteger: TextReader = (bytes, start, end) => {
 const readDouble: TextReader = (bytes, start, end) => Number(bytes.toString('latin1', start, end))
 
 const readBytes: TextReader = (bytes, start, end) => {
-  if (bytes[start] !== 0x5c || bytes[start + 1] !== 0x78) throw new Unencodable('bytes are not in hex form')
+  requireHex(bytes, start, end - start - 2)
   const value = Buffer.from(bytes.toString('latin1', start + 2, end), 'hex')
   if (value.length * 2 !== end - start - 2) throw new Unencodable('bytes are not in hex form')
   return value
+}
+
+/** The digits themselves are looked at when they are used. */
+function requireHex(bytes: Buffer, start: number, digits: number): void {
+  if (bytes[start] !== 0x5c || bytes[start + 1] !== 0x78 || digits % 2 !== 0)
+    throw new Unencodable('bytes are not in hex form')
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

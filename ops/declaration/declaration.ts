@@ -24,16 +24,35 @@ export interface Declaration {
     readonly erasureMs: number
     readonly minCompactionLagMs: number
   }
+  /** Where large values are; null when they travel in their records. */
+  readonly blobs: DeclaredBlobs | null
+  readonly claims: { readonly aboveBytes: number; readonly recordBytesMax: number }
   readonly sources: ReadonlyMap<string, DeclaredSource>
   readonly entities: ReadonlyMap<string, DeclaredEntity>
   readonly subscribers: ReadonlyMap<string, DeclaredSubscriber>
 }
+
+export type DeclaredBlobs =
+  | { readonly type: 'folder'; readonly path: string }
+  | {
+      readonly type: 's3'
+      readonly endpoint: string
+      readonly bucket: string
+      readonly region: string
+      readonly prefix: string
+      readonly accessKeyId: string
+      readonly secretAccessKey: string
+    }
 
 export interface DeclaredSource {
   readonly name: string
   readonly type: 'postgres'
   readonly url: string
   readonly slot: string
+  /** 0: no heartbeats. */
+  readonly heartbeatMs: number
+  /** Where warnings of kept log begin at a server without a limit. */
+  readonly walWarningBytes: number
   readonly publication: string
   readonly snapshot: {
     readonly chunkRows: number

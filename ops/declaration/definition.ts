@@ -3,7 +3,16 @@ import { DELETE_POLICIES } from '../../connectors/destination.ts'
 import { ENTITY_CLASSES } from '../../schemas/entity.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { FIELD_TYPE_FORMS, parseFieldType } from '../../schemas/field-type.ts'
-import { BROKER, DURATION, type NotationFault, parseTable, parseTarget, splitBrokers } from './notation.ts'
+import {
+  BROKER,
+  DURATION,
+  type NotationFault,
+  parseDurationMs,
+  parseTable,
+  parseTarget,
+  SIZE,
+  splitBrokers,
+} from './notation.ts'
 import { didYouMean, shownName } from './problem.ts'
 
 /**
@@ -33,6 +42,18 @@ const REPLICATION_MAX = 15
 const text = (error = TEXT) => z.string({ error }).min(1, { error })
 const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error })
 const duration = () => matching(DURATION, 'a duration such as `500ms`, `30s`, `15m`, `2h` or `7d`')
+const size = () => matching(SIZE, 'a size such as `256KB` or `8MB`')
+/** Longer than a day would be longer than a timer can wait. */
+const HEARTBEAT_MS = { min: 1000, max: 86_400_000 }
+const HEARTBEAT = 'a duration from `1s` to `1d`, or `off`'
+const heartbeat = () =>
+  matching(new RegExp(`^(?:off|0s|${DURATION.source.slice(1, -1)})$`), HEARTBEAT).refine(
+    (value) => {
+      const ms = parseDurationMs(value)
+      return ms === undefined || (ms >= HEARTBEAT_MS.min && ms <= HEARTBEAT_MS.max)
+    },
+    { error: `must be ${HEARTBEAT}` },
+  )
 const postgresUrl = () =>
   matching(/^postgres(ql)?:\/\/[^\s/]/, 'an address such as `postgres://user:password@host:5432/database`')
 
@@ -126,6 +147,34 @@ const topics = mapping({
     .describe('How long every change stays on its topic before compaction may drop it.'),
 })
 
+const blobs = mapping({
+  type: oneOf(['folder', 's3']).describe('A folder that every process sees, or a store with the API of Amazon S3.'),
+  path: text('the path of a folder').optional().describe('The folder, from where this file is. For `folder` only.'),
+  endpoint: matching(/^https?:\/\/[^\s/@]+\/?$/, 'an address such as `https://s3.eu-central-1.amazonaws.com`')
+    .optional()
+    .describe('The address of the store. For `s3` only, as all that follows.'),
+  bucket: matching(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of a bucket')
+    .optional()
+    .describe('The bucket. It has to be there; nothing else should remove objects in it.'),
+  region: matching(/^[a-z0-9-]{1,40}$/, 'a region such as `eu-central-1`')
+    .optional()
+    .describe('The region that requests are signed for. Default: us-east-1.'),
+  prefix: matching(/^(?:[A-Za-z0-9_-]{1,60}\/){1,8}$/, 'letters, digits, - and _ in parts that each end with /')
+    .optional()
+    .describe("What the names of objects begin with. Default: the pipeline's name and `/`."),
+  accessKeyId: text().optional().describe('The access key.'),
+  secretAccessKey: text().optional().describe('The secret of the access key.'),
+})
+
+const claims = mapping({
+  above: size()
+    .default('256KB')
+    .describe('A string, json or bytes larger than this goes to the blob store; its record refers to it.'),
+  recordMax: size()
+    .default('8MB')
+    .describe('The largest record, from 64KB to 11MB. A row that needs more becomes a capture dead letter.'),
+})
+
 const source = mapping({
   type: oneOf(['postgres']).describe('The kind of system.'),
   url: postgresUrl().describe('The address of the database: `postgres://user:password@host:5432/database`.'),
@@ -135,6 +184,12 @@ const source = mapping({
   publication: matching(SLOT_NAME, '1 to 63 lower-case letters, digits or _')
     .optional()
     .describe('The publication. Default: `tributary_<name>_<source>`.'),
+  heartbeat: heartbeat()
+    .default('30s')
+    .describe('How often a small message is sent through the slot, so that it moves while other tables are busy.'),
+  walWarning: size()
+    .default('1GB')
+    .describe('From how much kept log on to warn, where the server has no max_slot_wal_keep_size.'),
   snapshot: mapping({
     chunkRows: whole(1, CHUNK_ROWS_MAX)
       .default(5000)
@@ -248,6 +303,8 @@ export const definition = mapping({
       .describe('The secret that keys the fingerprints of applied values: they would reveal personal data without it.'),
   }).describe('What subscribers last applied.'),
   topics: topics.prefault({}).describe('How long topics keep what.'),
+  blobs: blobs.optional().describe('Where large values are. Without it they travel in their records.'),
+  claims: claims.prefault({}).describe('What counts as large.'),
   sources: named(source, NAME, 'a mapping of source names').describe('The systems that changes come from, by name.'),
   entities: named(entity, NAME, 'a mapping of entity names').describe('The business objects, by name.'),
   subscribers: named(subscriber, NAME, 'a mapping of subscriber names')

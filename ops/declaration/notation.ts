@@ -11,6 +11,16 @@ export function parseDurationMs(text: string): number | undefined {
   return match ? Number(match[1]) * UNIT_MS[match[2]!]! : undefined
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = { KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
+
+export const SIZE = /^([1-9]\d{0,5})(KB|MB|GB)$/
+
+/** `256KB`, `8MB` in bytes; a KB has 1,024. */
+export function parseSizeBytes(text: string): number | undefined {
+  const match = SIZE.exec(text)
+  return match ? Number(match[1]) * UNIT_BYTES[match[2]!]! : undefined
+}
+
 /** The most bytes PostgreSQL keeps of an identifier (NAMEDATALEN - 1); the rest would be cut off silently. */
 export const IDENTIFIER_BYTES_MAX = 63
 

@@ -1,9 +1,17 @@
+import { dirname, resolve as resolvePath } from 'node:path'
 import type { EntityMapping } from '../../connectors/destination.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { parseFieldType } from '../../schemas/field-type.ts'
-import type { Declaration, DeclaredEntity, DeclaredSource, DeclaredSubscriber } from './declaration.ts'
+import type { Declaration, DeclaredBlobs, DeclaredEntity, DeclaredSource, DeclaredSubscriber } from './declaration.ts'
 import type { Declared } from './definition.ts'
-import { type NotationFault, parseDurationMs, parseTable, parseTarget, splitBrokers } from './notation.ts'
+import {
+  type NotationFault,
+  parseDurationMs,
+  parseSizeBytes,
+  parseTable,
+  parseTarget,
+  splitBrokers,
+} from './notation.ts'
 
 export const SLOT_CHARACTERS_MAX = 63
 
@@ -33,13 +41,35 @@ export function resolve(declared: Declared, file: string): Declaration {
       erasureMs: durationMs(declared.topics.erasure),
       minCompactionLagMs: durationMs(declared.topics.minCompactionLag),
     },
-    sources: mapValues(declared.sources, (source, name): DeclaredSource => {
+    blobs: declared.blobs === undefined ? null : resolveBlobs(declared.blobs, declared.name, file),
+    claims: { aboveBytes: sizeBytes(declared.claims.above), recordBytesMax: sizeBytes(declared.claims.recordMax) },
+    sources: mapValues(declared.sources, ({ heartbeat, walWarning, ...source }, name): DeclaredSource => {
       const slot = defaultSlot(declared.name, name)
-      return { ...source, name, slot: source.slot ?? slot, publication: source.publication ?? slot }
+      return {
+        ...source,
+        name,
+        slot: source.slot ?? slot,
+        publication: source.publication ?? slot,
+        heartbeatMs: heartbeat === 'off' || heartbeat === '0s' ? 0 : durationMs(heartbeat),
+        walWarningBytes: sizeBytes(walWarning),
+      }
     }),
     entities,
     subscribers: mapValues(declared.subscribers, (subscriber, name) => resolveSubscriber(subscriber, name, entities)),
   }
+}
+
+const REGION = 'us-east-1'
+
+function resolveBlobs(blobs: NonNullable<Declared['blobs']>, name: string, file: string): DeclaredBlobs {
+  const { type, path, endpoint, bucket, region = REGION, prefix = `${name}/`, accessKeyId, secretAccessKey } = blobs
+  if (type === 'folder') {
+    if (path === undefined) throw unchecked('a folder without a path')
+    return { type, path: resolvePath(dirname(file), path) }
+  }
+  if (endpoint === undefined || bucket === undefined || accessKeyId === undefined || secretAccessKey === undefined)
+    throw unchecked('a store without an address')
+  return { type, endpoint: endpoint.replace(/\/$/, ''), bucket, region, prefix, accessKeyId, secretAccessKey }
 }
 
 function resolveEntity(entity: Declared['entities'][string], name: string): DeclaredEntity {
@@ -98,6 +128,12 @@ function durationMs(text: string): number {
   const ms = parseDurationMs(text)
   if (ms === undefined) throw unchecked('a duration')
   return ms
+}
+
+function sizeBytes(text: string): number {
+  const bytes = parseSizeBytes(text)
+  if (bytes === undefined) throw unchecked('a size')
+  return bytes
 }
 
 function sound<T extends object>(parsed: T): Exclude<T, NotationFault> {

@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { HeartbeatHeard } from '../../connectors/postgres/slot/heartbeat.ts'
+import type { SlotHealth } from '../../connectors/postgres/slot/watch.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { createOpenDeadLetterGauges } from './dead-letters.ts'
@@ -13,7 +15,16 @@ const REQUEST_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 export interface Metrics {
   readonly registry: Registry
   captureObserver(): CaptureObserver
+  sourceObserver(source: string): SourceObserver
   deliveryObserver(subscriber: string): DeliveryObserver
+}
+
+/** What a source tells of its slot while capture runs. */
+export interface SourceObserver {
+  /** After each look at the slot; null while there is none. */
+  readonly onSlotHealth: (health: SlotHealth | null) => void
+  /** A heartbeat came back. */
+  readonly onHeartbeat: (heard: HeartbeatHeard) => void
 }
 
 export function createMetrics(): Metrics {
@@ -59,6 +70,7 @@ export function createMetrics(): Metrics {
     registers,
   })
   const openDeadLetters = createOpenDeadLetterGauges(registers)
+  const sourceObserver = createSourceMetrics(registers)
   const delivery = createDeliveryMetrics(registers)
 
   return {
@@ -77,8 +89,48 @@ export function createMetrics(): Metrics {
       deadLetters: openDeadLetters,
       restarted: (source) => restarts.inc({ source }),
     }),
+    sourceObserver,
     deliveryObserver: delivery,
   }
+}
+
+/** As the server calls them (pg_replication_slots.wal_status), the best first. */
+const WAL_STATUSES = ['reserved', 'extended', 'unreserved', 'lost'] as const
+
+function createSourceMetrics(registers: Registry[]): (source: string) => SourceObserver {
+  const heardAtMs = new Map<string, number>()
+  const gauge = (name: string, help: string, ...labels: string[]) =>
+    new Gauge({ name, help, labelNames: ['source', ...labels], registers })
+  const retained = gauge('tributary_source_retained_bytes', 'Log that the source keeps because of our slot.')
+  const limit = gauge('tributary_source_retained_limit_bytes', 'What it keeps at most before it gives the slot up.')
+  const walStatus = gauge('tributary_source_wal_status', '1 for the state that the log of our slot is in.', 'status')
+  const roundTrip = gauge('tributary_source_heartbeat_round_trip_seconds', 'What the last heartbeat took to come back.')
+  new Gauge({
+    name: 'tributary_source_heartbeat_age_seconds',
+    help: 'Time since a heartbeat last came back through the slot.',
+    labelNames: ['source'],
+    registers,
+    collect() {
+      for (const [source, at] of heardAtMs) this.set({ source }, Math.max(0, (Date.now() - at) / 1000))
+    },
+  })
+  return (source) => ({
+    onSlotHealth(health) {
+      if (health === null) {
+        retained.remove({ source })
+        for (const status of WAL_STATUSES) walStatus.remove({ source, status })
+      } else {
+        retained.set({ source }, health.retainedBytes)
+        for (const status of WAL_STATUSES) walStatus.set({ source, status }, status === health.walStatus ? 1 : 0)
+      }
+      if (health === null || health.limitBytes === null) limit.remove({ source })
+      else limit.set({ source }, health.limitBytes)
+    },
+    onHeartbeat(heard) {
+      heardAtMs.set(source, heard.heardAtMs)
+      roundTrip.set({ source }, heard.roundTripSeconds)
+    },
+  })
 }
 
 function createDeliveryMetrics(registers: Registry[]): (subscriber: string) => DeliveryObserver {

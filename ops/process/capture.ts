@@ -1,7 +1,10 @@
 import { requireTopics } from '../../connectors/kafka/admin.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
+import type { Notice } from '../../connectors/postgres/notice.ts'
 import { createPostgresSource } from '../../connectors/postgres/source.ts'
+import type { ValueLimits } from '../../connectors/postgres/values.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
+import { createClaimStage } from '../../producers/claim.ts'
 import { loadDeadLetters } from '../../producers/load-dead-letters.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { capture } from '../../producers/pipeline.ts'
@@ -13,12 +16,15 @@ import type { Delta } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../../schemas/topics.ts'
 import type { Declaration, DeclaredEntity, DeclaredSource } from '../declaration/declaration.ts'
+import type { SourceObserver } from '../metrics/metrics.ts'
+import { openBlobStore } from './blobs.ts'
 import type { Environment } from './environment.ts'
 
 export interface CaptureParts {
   readonly observer: CaptureObserver
   readonly onSnapshotProgress: (progress: SnapshotProgress) => void
-  readonly onReady: (ready: boolean) => void
+  readonly sourceObserver: SourceObserver
+  readonly onReady: (ready: boolean, reason?: string) => void
 }
 
 /**
@@ -37,17 +43,28 @@ export async function runCapture(
     {
       prefix: declaration.name,
       source: sourceName,
-      openSource: () => openSource(environment, source, parts.onSnapshotProgress),
+      openSource: () => openSource(environment, source, parts.onSnapshotProgress, parts.sourceObserver),
       openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
       loadState: () => loadStored(kafka, declaration.kafka.brokers, declaration.name, sourceName),
-      openPublished: (flushed) =>
-        createPublished({ kafka, brokers: declaration.kafka.brokers, prefix: declaration.name, flushed }),
+      openPublished: (flushed, either) =>
+        createPublished({
+          kafka,
+          brokers: declaration.kafka.brokers,
+          prefix: declaration.name,
+          flushed,
+          signal: either,
+        }),
       loadDeadLetters: (into) =>
         loadDeadLetters(kafka, declaration.kafka.brokers, declaration.name, sourceName, log, into),
       async loadEncoders() {
         await requireTopics(kafka, topicsOf(declaration, sourceName))
         return await loadEncoders(environment, entitiesOf(declaration, sourceName))
       },
+      claim: createClaimStage({
+        blobs: openBlobStore(declaration),
+        log,
+        onWaiting: (reason) => parts.onReady(reason === null, reason ?? undefined),
+      }),
       observer: parts.observer,
       log,
       onReady: parts.onReady,
@@ -82,6 +99,7 @@ export function openSource(
   { declaration, log }: Environment,
   source: DeclaredSource,
   onSnapshotProgress: (progress: SnapshotProgress) => void = () => {},
+  observer?: SourceObserver,
 ): Source {
   return createPostgresSource({
     name: source.name,
@@ -90,14 +108,24 @@ export function openSource(
     publication: source.publication,
     onLostHistory: source.onLostHistory,
     snapshot: source.snapshot,
+    heartbeatMs: source.heartbeatMs,
+    walWarningBytes: source.walWarningBytes,
+    ...observer,
     entities: entitiesOf(declaration, source.name).map((entity) => ({
       entity,
       table: entity.table,
       columns: Object.fromEntries(entity.columns),
+      limits: valueLimits(declaration),
     })),
     onSnapshotProgress,
-    onNotice: ({ code, message }) => log('info', message, { source: source.name, code }),
+    onNotice: ({ code, message, level = 'info' }: Notice) => log(level, message, { source: source.name, code }),
   })
+}
+
+/** Without a store a value is large when no record can take it. */
+function valueLimits({ blobs, claims }: Declaration): ValueLimits {
+  const { aboveBytes, recordBytesMax } = claims
+  return { largeAboveBytes: blobs === null ? recordBytesMax : aboveBytes, arrayTextBytesMax: recordBytesMax }
 }
 
 /** The encoder of each entity, for the schema that `provision` registered. A producer never registers one. */
@@ -114,7 +142,7 @@ async function loadEncoders(
         'schema-not-registered',
         `The schema of ${entity.name}, as it is declared, is not in the registry. Run \`tributary provision\`.`,
       )
-    encoders.set(entity.name, createDeltaEncoder(entity, schema, id))
+    encoders.set(entity.name, createDeltaEncoder(entity, schema, id, declaration.claims.recordBytesMax))
   }
   return encoders
 }

@@ -9,6 +9,7 @@ import { ENTITY_CLASSES } from '../../schemas/entity.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { consumerGroup, entityTopic } from '../../schemas/topics.ts'
 import type { Declaration, DeclaredSubscriber } from '../declaration/declaration.ts'
+import { openBlobStore } from './blobs.ts'
 import type { Environment } from './environment.ts'
 
 export interface DeliveryParts {
@@ -46,6 +47,7 @@ export async function runDelivery(
           routes,
           openDestination: () => openDestination(subscriber),
           openLedger: (destination) => openLedger(environment, destination),
+          blobs: openBlobStore(declaration),
           concurrency: subscriber.concurrency,
           observer: parts.observer,
           log,

@@ -29,7 +29,7 @@ export async function serveHealth(
     const parts = readiness.parts()
     const ok = readiness.ready
     reply.code(ok ? 200 : 503)
-    return { ok, parts }
+    return { ok, parts, reasons: readiness.reasons() }
   })
   try {
     const url = await server.listen({ host, port })

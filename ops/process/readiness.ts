@@ -1,6 +1,6 @@
 /** Which parts of this process do their work now. */
 export class Readiness {
-  readonly #parts = new Map<string, { ready: boolean; started: boolean }>()
+  readonly #parts = new Map<string, { ready: boolean; started: boolean; reason: string | undefined }>()
   readonly #onStarted: () => void
   #started = false
 
@@ -10,11 +10,16 @@ export class Readiness {
   }
 
   /** @returns what that part calls whenever it begins or stops to work */
-  part(name: string): (ready: boolean) => void {
-    const part = { ready: false, started: false }
+  part(name: string): (ready: boolean, reason?: string) => void {
+    const part: { ready: boolean; started: boolean; reason: string | undefined } = {
+      ready: false,
+      started: false,
+      reason: undefined,
+    }
     this.#parts.set(name, part)
-    return (ready) => {
+    return (ready, reason) => {
       part.ready = ready
+      part.reason = ready ? undefined : reason
       part.started ||= ready
       if (this.#started || !this.ready) return
       this.#started = true
@@ -24,6 +29,13 @@ export class Readiness {
 
   parts(): Readonly<Record<string, boolean>> {
     return Object.fromEntries([...this.#parts].map(([name, { ready }]) => [name, ready]))
+  }
+
+  /** Why parts do not work, where they said so. */
+  reasons(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      [...this.#parts].flatMap(([name, { reason }]) => (reason === undefined ? [] : [[name, reason]])),
+    )
   }
 
   /**

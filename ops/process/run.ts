@@ -50,7 +50,8 @@ export async function runProcess(
   const captures = options.sources.map((source) => {
     const observer = both(both(metrics.captureObserver(), alarm), watcher.capture)
     const onReady = readiness.part(`capture ${source}`)
-    return runCapture(environment, source, { observer, onSnapshotProgress, onReady }, either)
+    const sourceObserver = metrics.sourceObserver(source)
+    return runCapture(environment, source, { observer, sourceObserver, onSnapshotProgress, onReady }, either)
   })
   const deliveries = options.subscribers.map((subscriber) => {
     const observer = both(metrics.deliveryObserver(subscriber), watcher.delivery?.(subscriber))

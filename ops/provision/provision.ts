@@ -1,4 +1,5 @@
 import { type KafkaAdmin, openAdmin } from '../../connectors/kafka/admin.ts'
+import { openBlobStore } from '../process/blobs.ts'
 import { openSource } from '../process/capture.ts'
 import { openDestination } from '../process/delivery.ts'
 import type { Environment } from '../process/environment.ts'
@@ -7,7 +8,7 @@ import { COMPARED_CONFIGS, planTopics, type TopicPlan, wantedTopics } from './to
 
 /** One thing that provisioning does, or has found done. */
 export interface PlanStep {
-  readonly area: 'schema' | 'topic' | 'source' | 'subscriber'
+  readonly area: 'schema' | 'topic' | 'blobs' | 'source' | 'subscriber'
   readonly name: string
   /** What is to be done; null when all is as it should be. */
   readonly action: string | null
@@ -42,10 +43,12 @@ export async function planProvision(environment: Environment): Promise<Provision
       COMPARED_CONFIGS,
     )
     const topics = planTopics(wanted, present)
+    const blobs = await planBlobs(environment)
     const sources = await planSources(environment)
     const subscribers = await planSubscribers(environment)
-    const steps = [...schemas.map(schemaStep), ...topics.map(topicStep), ...sources, ...subscribers]
-    return { steps, apply: (onDone) => applyPlan(environment, schemas, topics, [...sources, ...subscribers], onDone) }
+    const others = [...blobs, ...sources, ...subscribers]
+    const steps = [...schemas.map(schemaStep), ...topics.map(topicStep), ...others]
+    return { steps, apply: (onDone) => applyPlan(environment, schemas, topics, others, onDone) }
   } finally {
     await admin.close()
   }
@@ -73,7 +76,8 @@ async function applyPlan(
   }
   for (const step of others) {
     if (step.action === null) continue
-    if (step.area === 'source') await withSource(environment, step.name, (source) => source.prepare())
+    if (step.area === 'blobs') await openBlobStore(declaration)?.provision()
+    else if (step.area === 'source') await withSource(environment, step.name, (source) => source.prepare())
     else await withDestination(environment, step.name, (destination) => destination.provision())
     onDone(step)
   }
@@ -82,6 +86,11 @@ async function applyPlan(
 async function applyTopics(admin: KafkaAdmin, plans: readonly TopicPlan[]): Promise<void> {
   await admin.createTopics(plans.filter(({ action }) => action === 'create').map(({ topic }) => topic))
   for (const plan of plans) if (plan.action === 'alter') await admin.alterTopic(plan.topic.topic, plan.changes)
+}
+
+async function planBlobs({ declaration }: Environment): Promise<PlanStep[]> {
+  const store = openBlobStore(declaration)
+  return store === null ? [] : [step('blobs', 'large values', await store.plan())]
 }
 
 async function planSources(environment: Environment): Promise<PlanStep[]> {

@@ -5,7 +5,7 @@ import type { SourceRow, Status, SubscriberRow } from './status.ts'
 export function formatStatus(status: Status, nowMs: number): string[] {
   return [
     ...table(
-      ['SOURCE', 'READER', 'SLOT', 'POSITION', 'LAG', 'LAG TIME'],
+      ['SOURCE', 'READER', 'SLOT', 'POSITION', 'LAG', 'LAG TIME', 'LOG KEPT'],
       status.sources.map((row) => sourceCells(row)),
     ),
     '',
@@ -22,9 +22,17 @@ function failureLines(message: string): string[] {
   return lines.map((line, index) => `${index === 0 ? '!' : ' '} ${line}`)
 }
 
-function sourceCells({ source, active, slot, position, lagBytes, lagSeconds }: SourceRow): string[] {
-  if (slot === null) return [source, '?', '?', '?', '?', '?']
-  return [source, active ? 'reading' : 'none', slot, position ?? '-', bytes(lagBytes), seconds(lagSeconds)]
+function sourceCells(row: SourceRow): string[] {
+  const { source, active, slot, position, lagBytes, lagSeconds } = row
+  if (slot === null) return [source, '?', '?', '?', '?', '?', '?']
+  const lag = [bytes(lagBytes), seconds(lagSeconds)]
+  return [source, active ? 'reading' : 'none', slot, position ?? '-', ...lag, kept(row)]
+}
+
+/** What the source keeps, beside the size at which it gives us up. */
+function kept({ retainedBytes, retainedLimitBytes }: SourceRow): string {
+  if (retainedBytes === undefined) return '-'
+  return `${bytes(retainedBytes)} of ${typeof retainedLimitBytes === 'number' ? bytes(retainedLimitBytes) : 'no limit'}`
 }
 
 function subscriberCells(row: SubscriberRow, nowMs: number): string[] {

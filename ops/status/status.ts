@@ -29,6 +29,10 @@ export interface SourceRow {
   readonly lagBytes: number | null
   /** Seconds since the oldest change that is not acknowledged; 0 when there is none, null when it is not known. */
   readonly lagSeconds: number | null
+  /** Log that the source keeps because of us. */
+  readonly retainedBytes?: number
+  /** How much it keeps at most; null without a limit. */
+  readonly retainedLimitBytes?: number | null
 }
 
 export interface SubscriberRow {

@@ -6,8 +6,8 @@ export class MalformedBytes extends Error {}
 /** The record would be larger than {@link RECORD_BYTES_MAX}. Stays inside the codec. */
 export class RecordTooLarge extends Error {}
 
-/** The most bytes of a record's value, written or read: above what a topic takes, below what could hurt a process. */
-export const RECORD_BYTES_MAX = 8 * 1024 * 1024
+/** The most bytes of a record's value, written or read: with its key and headers below what a topic takes, and what could hurt a process. */
+export const RECORD_BYTES_MAX = 11 * 1024 * 1024
 
 /** Records are written one behind the other into slabs of this size. */
 const SLAB_BYTES = 128 * 1024

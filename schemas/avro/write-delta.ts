@@ -3,6 +3,7 @@ import type { Claim, Delta, Provenance } from '../delta.ts'
 import type { Entity } from '../entity.ts'
 import { TributaryError, UnencodableValue } from '../errors.ts'
 import { TIMESTAMP_INFINITY, TIMESTAMP_MINUS_INFINITY } from '../field-type.ts'
+import { LargeValue } from '../large-value.ts'
 import { SNAPSHOT_ORDINAL, type Version } from '../version.ts'
 import { avscType } from './avsc-type.ts'
 import type { AvroWriter } from './bytes.ts'
@@ -76,7 +77,10 @@ function writeAfter(writer: AvroWriter, entity: string, fields: readonly FieldWr
     }
     present++
     const problem = writeNullable(writer, value, write)
-    if (problem !== undefined) throw unencodable(entity, name, problem)
+    if (problem === undefined) continue
+    if (value instanceof LargeValue)
+      throw defect(entity, `a delta holds the large value of "${name}" itself, not a claim`)
+    throw unencodable(entity, name, problem)
   }
   if (Object.keys(after).length !== present) checkNames(entity, fields, after)
 }

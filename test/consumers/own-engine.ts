@@ -1,8 +1,10 @@
 import { onTestFinished, vi } from 'vitest'
+import type { BlobStore } from '../../connectors/blobs/store.ts'
 import type { Destination, Outcome, Patch } from '../../connectors/destination.ts'
 import type { OutgoingRecord } from '../../connectors/kafka/producer.ts'
 import type { DeadLetterWriter } from '../../consumers/dead-letter.ts'
 import { Engine } from '../../consumers/engine.ts'
+import { ClaimFetcher } from '../../consumers/fetch-claims.ts'
 import type { Ledger } from '../../consumers/ledger/ledger.ts'
 import { Membership } from '../../consumers/membership.ts'
 import type { Change, Delta } from '../../schemas/delta.ts'
@@ -15,6 +17,8 @@ export interface EngineChoice {
   readonly batchMax?: number
   readonly concurrency?: number
   readonly lateRequestMs?: number
+  /** Where large values are; by default there is no store. */
+  readonly blobs?: BlobStore
   /** What the destination answers for each request; by default everything is applied. May throw. */
   readonly answer?: (patches: readonly Patch[], request: number) => readonly Outcome[] | Promise<readonly Outcome[]>
 }
@@ -93,6 +97,7 @@ export function startEngine(choice: EngineChoice = {}) {
           letters.push(...records)
         },
       } as unknown as DeadLetterWriter,
+      claims: new ClaimFetcher(choice.blobs ?? null),
       membership,
       observer: SILENT_OBSERVER,
       log: () => {},

@@ -78,9 +78,9 @@ test('any other failure of the encoder stops: it would be a defect, not a bad ro
 })
 
 test('the resume state is a barrier on the positions topic', () => {
-  const state = { epoch: 1, system: '7', snapshots: {} }
-  const item = encoderWith(() => Buffer.alloc(0)).encoded({ kind: 'state', state })
+  const value = { epoch: 1, system: '7' }
+  const item = encoderWith(() => Buffer.alloc(0)).encoded({ kind: 'state', name: 'history', value })
   if (item.kind !== 'barrier') throw new Error('not a barrier')
-  expect(item.record).toMatchObject({ topic: 'acme.positions', key: 'erp' })
-  expect(JSON.parse(item.record.value!.toString())).toEqual(state)
+  expect(item.record).toMatchObject({ topic: 'acme.positions', key: 'erp/history' })
+  expect(JSON.parse(item.record.value!.toString())).toEqual(value)
 })

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import type { OutgoingRecord, Producer } from '../../connectors/kafka/producer.ts'
-import type { Source, SourceEvent, SourceState } from '../../connectors/source.ts'
+import type { Source, SourceEvent, StoredState } from '../../connectors/source.ts'
 import { capture } from '../../producers/pipeline.ts'
-import { parseState } from '../../producers/positions.ts'
+import { parseStored } from '../../producers/positions.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 
-const STATE: SourceState = { epoch: 1, system: '7', snapshots: {} }
+const STATE: StoredState = { values: new Map(), position: null }
 
 function change(position: bigint): SourceEvent {
   return {
@@ -47,7 +47,7 @@ function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfte
     log.push('source opened')
     const source: Partial<Source> = {
       prepare: async () => {},
-      async *events(_state, signal) {
+      async *events(_context, signal) {
         for (let position = settled + 1n; position <= 10n && !signal.aborted; position++) {
           yield [change(position), { kind: 'progress', position }]
           if (position === breaksAfter) return
@@ -77,7 +77,7 @@ function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfte
           spent = true
           throw error
         }
-        kept.push(...records.map(({ key }) => key))
+        kept.push(...records.map(({ key }) => key).filter((key) => key !== 'erp/position'))
       },
       close: async () => {
         log.push('producer closed')
@@ -92,6 +92,7 @@ function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfte
         openSource,
         openProducer,
         loadState: async () => STATE,
+        openPublished: () => ({ publishedRange: async () => ({}), published: async function* () {} }),
         loadDeadLetters: async () => {},
         loadEncoders: async () => new Map([['customer', () => Buffer.from('x')]]),
         observer: {
@@ -100,6 +101,7 @@ function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfte
           deadLetters: () => {},
           restarted: () => log.push('restarted'),
         },
+        claim: (events) => events,
         log: () => {},
         onReady: () => {},
       },
@@ -159,7 +161,13 @@ test('an error that will not pass ends capture, with everything closed', async (
   expect(log.filter((line) => line.endsWith('closed'))).toHaveLength(2)
 })
 
-test('a stored state that cannot be read stops capture: starting afresh could lose changes', () => {
-  expect(() => parseState('p', 'erp', Buffer.from('{"epoch":0}'))).toThrowError(TributaryError)
-  expect(parseState('p', 'erp', Buffer.from(JSON.stringify(STATE)))).toEqual(STATE)
+test('what is stored and cannot be read stops capture: starting afresh could lose changes', () => {
+  const stored = (entries: Record<string, string>) =>
+    new Map(Object.entries(entries).map(([name, text]) => [name, Buffer.from(text)]))
+  for (const bad of [{ history: '{' }, { position: '{"position":-1,"mark":null}' }, { position: '"7"' }])
+    expect(() => parseStored('p', 'erp', stored(bad as Record<string, string>))).toThrowError(TributaryError)
+  expect(parseStored('p', 'erp', stored({ history: '{"epoch":1}', position: '{"position":"7","mark":"m"}' }))).toEqual({
+    values: new Map([['history', { epoch: 1 }]]),
+    position: { position: 7n, mark: 'm' },
+  })
 })

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { OutgoingRecord, Producer } from '../../connectors/kafka/producer.ts'
 import type { QueueItem } from '../../producers/encode.ts'
 import { PublishQueue, publish, QUEUE_BYTES_MAX } from '../../producers/publish.ts'
+import type { Settled } from '../../producers/settle.ts'
 
 const record = (key: string, bytes: number): QueueItem => ({
   kind: 'record',
@@ -12,6 +13,17 @@ const record = (key: string, bytes: number): QueueItem => ({
 
 function producerThat(send: (records: readonly OutgoingRecord[]) => Promise<void>): Producer {
   return { connect: async () => {}, send, close: async () => {} }
+}
+
+/** As the pipeline publishes; positions are records with the key `position`. */
+function publishing(queue: PublishQueue, producer: Producer, onSettled: (position: bigint) => void = () => {}) {
+  const positionRecord = ({ position }: Settled): OutgoingRecord => ({
+    topic: 'p.positions',
+    key: `position ${position}`,
+    value: null,
+    headers: {},
+  })
+  return publish(queue, { producer, positionRecord, onSent: () => {}, onSettled })
 }
 
 /** Whether a promise has settled by now, everything else having had its turn. */
@@ -25,7 +37,7 @@ test('a full queue holds whoever pushes until something was taken', async () => 
   const queue = new PublishQueue()
   const pushed = queue.push([record('a', QUEUE_BYTES_MAX), record('b', 1)])
   expect(await isPending(pushed)).toBe(true)
-  await queue.take()
+  await queue.take(null)
   await pushed
 })
 
@@ -36,24 +48,81 @@ test('a failed send reaches whoever waits to push, and everyone who pushes later
   const failing = producerThat(async () => {
     throw broken
   })
-  await expect(publish(queue, failing, () => {})).rejects.toBe(broken)
+  await expect(publishing(queue, failing)).rejects.toBe(broken)
   await expect(pushed).rejects.toBe(broken)
   await expect(queue.push([record('c', 1)])).rejects.toBe(broken)
 })
 
-test('a position is settled after its records are acknowledged and not before', async () => {
+test('a position is settled once its records and then the position itself are acknowledged', async () => {
   const queue = new PublishQueue()
-  const acknowledged = Promise.withResolvers<void>()
-  const settled: (bigint | null)[] = []
-  await queue.push([record('a', 1), { kind: 'settle', position: 9n }])
+  const sends: { keys: string[]; done: PromiseWithResolvers<void> }[] = []
+  const settled: bigint[] = []
+  await queue.push([record('a', 1), { kind: 'settle', settled: { position: 9n, mark: 'm' } }])
   queue.end()
-  const slow = producerThat(() => acknowledged.promise)
-  const publishing = publish(queue, slow, ({ settles }) => settled.push(settles))
-  expect(await isPending(publishing)).toBe(true)
+  const slow = producerThat((records) => {
+    const done = Promise.withResolvers<void>()
+    sends.push({ keys: records.map(({ key }) => key), done })
+    return done.promise
+  })
+  const running = publishing(queue, slow, (position) => settled.push(position))
+  expect(await isPending(running)).toBe(true)
+  expect(sends.map(({ keys }) => keys)).toEqual([['a']])
+  sends[0]!.done.resolve()
+  await vi.waitFor(() => expect(sends.map(({ keys }) => keys)).toEqual([['a'], ['position 9']]))
   expect(settled).toEqual([])
-  acknowledged.resolve()
-  await publishing
+  sends[1]!.done.resolve()
+  await running
   expect(settled).toEqual([9n])
+})
+
+test('positions are stored at intervals, the last one at the end, and never a lower one after a higher', async () => {
+  const queue = new PublishQueue()
+  const stored: string[] = []
+  const settled: bigint[] = []
+  const producer = producerThat(async (records) => {
+    stored.push(...records.map(({ key }) => key).filter((key) => key.startsWith('position')))
+  })
+  const running = publishing(queue, producer, (position) => settled.push(position))
+  for (let position = 1n; position <= 500n; position++) {
+    await queue.push([record('a', 1), { kind: 'settle', settled: { position, mark: null } }])
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  queue.end()
+  await running
+  expect(settled.at(-1)).toBe(500n)
+  expect(settled).toEqual([...settled].sort((a, b) => Number(a - b)))
+  expect(stored).toEqual(settled.map((position) => `position ${position}`))
+  expect(stored.length).toBeLessThan(250)
+})
+
+test('drained waits for everything pushed before, sends under way included', async () => {
+  const queue = new PublishQueue()
+  const done = Promise.withResolvers<void>()
+  const running = publishing(
+    queue,
+    producerThat(() => done.promise),
+  )
+  await queue.drained()
+  await queue.push([record('a', 1)])
+  const drained = queue.drained()
+  expect(await isPending(drained)).toBe(true)
+  done.resolve()
+  await drained
+  queue.end()
+  await running
+})
+
+test('drained fails with the publishing that it waits for', async () => {
+  const queue = new PublishQueue()
+  await queue.push([record('a', 1)])
+  const drained = queue.drained()
+  await expect(
+    publishing(
+      queue,
+      producerThat(async () => Promise.reject(new Error('away'))),
+    ),
+  ).rejects.toThrow('away')
+  await expect(drained).rejects.toThrow('away')
 })
 
 test('one send at a time, in the order of the queue, to its end', async () => {
@@ -67,9 +136,9 @@ test('one send at a time, in the order of the queue, to its end', async () => {
     sent.push(...records.map(({ key }) => key))
     under--
   })
-  const publishing = publish(queue, producer, () => {})
+  const running = publishing(queue, producer)
   for (let index = 0; index < 50; index++) await queue.push([record(String(index), 100_000)])
   queue.end()
-  await publishing
+  await running
   expect(sent).toEqual(Array.from({ length: 50 }, (_, index) => String(index)))
 })

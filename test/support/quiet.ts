@@ -1,7 +1,8 @@
 import { openAdmin } from '../../connectors/kafka/admin.ts'
+import { parseProgress } from '../../connectors/postgres/snapshot/progress.ts'
 import { entitiesOf } from '../../ops/process/capture.ts'
 import { groupsOf } from '../../ops/process/delivery.ts'
-import { loadState } from '../../producers/positions.ts'
+import { loadStored } from '../../producers/positions.ts'
 import { eventually, type Flow } from './flow.ts'
 
 const QUIET_WITHIN_MS = 180_000
@@ -23,8 +24,8 @@ async function untilSnapshotted(flow: Flow, withinMs: number): Promise<void> {
     const wanted = entitiesOf(declaration, source).map(({ name }) => name)
     await eventually(
       async () => {
-        const state = await loadState(kafka, declaration.kafka.brokers, declaration.name, source)
-        return wanted.every((entity) => state?.snapshots[entity] !== undefined)
+        const { values } = await loadStored(kafka, declaration.kafka.brokers, declaration.name, source)
+        return wanted.every((entity) => parseProgress(values.get(`snapshot/${entity}`))?.running === null)
       },
       `the snapshots of ${wanted.join(', ')} are published`,
       withinMs,

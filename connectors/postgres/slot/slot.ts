@@ -4,6 +4,7 @@ import type { Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import { formatLsn, parseLsn } from '../lsn.ts'
 import type { OnNotice } from '../notice.ts'
+import { canFailOver } from './failover.ts'
 
 /** A row of pg_replication_slots, with what newer releases add. */
 export interface SlotFacts {
@@ -92,12 +93,15 @@ async function describeRunning(sql: Sql): Promise<string> {
 }
 
 /**
- * Makes the slot. It waits until the transactions that run now have ended; `signal` cancels it.
+ * Makes the slot, as one that standbys bring along (a failover slot) where the server has them. It waits until the transactions that run
+ * now have ended; `signal` cancels it.
  * @throws TributaryError
  */
 export async function createSlot(sql: Sql, slot: string, signal: AbortSignal): Promise<void> {
   checkSlotName(slot)
-  const query = sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+  const query = (await canFailOver(sql))
+    ? sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput', failover => true)`
+    : sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput')`
   await cancelable(sql, query, signal, `creating the replication slot "${slot}"`)
 }
 

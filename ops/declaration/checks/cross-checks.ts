@@ -6,6 +6,7 @@ import { parseDurationMs, parsePostgresPlace } from '../notation.ts'
 import { type Path, type Problem, shownName } from '../problem.ts'
 import { defaultSlot, SLOT_CHARACTERS_MAX } from '../resolve.ts'
 import type { Located } from '../yaml/located.ts'
+import { checkBlobs } from './blob-checks.ts'
 import { checkSubscribers } from './subscriber-checks.ts'
 import { isMapping, type Mapping, mappingOf, type Report, type Shown, suggestName, textOf } from './unchecked-values.ts'
 
@@ -25,6 +26,7 @@ export function crossCheck(located: Located): readonly Problem[] {
   checkTopics(root, report)
   checkRetention(root, report)
   checkSlots(root, report)
+  checkBlobs(root, report)
   for (const [name, entity] of Object.entries(mappingOf(root.entities)))
     checkEntity(['entities', name], mappingOf(entity), mappingOf(root.sources), report, shown)
   checkSubscribers(root, report, shown)

@@ -1,6 +1,6 @@
 /** Fields whose values are secrets, also where someone put one that does not belong there. */
 const SECRET_FIELD =
-  /["']?[\w-]*(?:url|uri|fingerprint|passw|pwd|secret|token|credential|private|api_?-?key)[\w-]*["']?\s*:(?=\s|$)\s*/gi
+  /["']?[\w-]*(?:url|uri|fingerprint|passw|pwd|secret|token|credential|private|api_?-?key|access_?-?key)[\w-]*["']?\s*:(?=\s|$)\s*/gi
 const PLAIN_REFERENCE = /^["']?\$\{[A-Za-z_][A-Za-z0-9_]*\}["']?(?=[\s,}\]]|$)/
 
 /**

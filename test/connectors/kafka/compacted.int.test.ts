@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openAdmin } from '../../../connectors/kafka/admin.ts'
 import { connectKafka } from '../../../connectors/kafka/client.ts'
 import { createGroupConsumer } from '../../../connectors/kafka/consumer.ts'
 import { createProducer } from '../../../connectors/kafka/producer.ts'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
+import { scanTopic } from '../../../connectors/kafka/scan-topic.ts'
 import { EAGER_COMPACTION, SEGMENT_MS } from '../../support/compaction.ts'
 import { eventually, required } from '../../support/flow.ts'
 
@@ -25,25 +27,10 @@ let brokers: string[]
 beforeAll(async () => {
   brokers = required('TRIBUTARY_KAFKA_BROKERS').split(',')
   kafka = connectKafka({ brokers, clientId: prefix, log: () => {} })
-  const admin = kafka.admin()
-  await admin.connect()
-  const configEntries = Object.entries({
-    'cleanup.policy': 'compact',
-    ...EAGER_COMPACTION,
-    'segment.bytes': SEGMENT_BYTES,
-  })
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: [
-      {
-        topic,
-        numPartitions: 1,
-        replicationFactor: 1,
-        configEntries: configEntries.map(([name, value]) => ({ name, value })),
-      },
-    ],
-  })
-  await admin.disconnect()
+  const admin = await openAdmin(kafka, brokers)
+  const configs = { 'cleanup.policy': 'compact', ...EAGER_COMPACTION, 'segment.bytes': SEGMENT_BYTES }
+  await admin.createTopics([{ topic, partitions: 1, replication: 1, configs }])
+  await admin.close()
   await write([...keys('kept', 3), ...keys('gone', 7)], ['gone 0'])
   // Not a wait for something to happen: the age at which the next record starts a segment.
   await delay(2 * SEGMENT_MS)
@@ -114,4 +101,20 @@ test.each([
   }
   expect(crashed).toEqual([])
   expect(seen).toEqual(Array.from({ length: 12 }, (_, at) => BigInt(11 + at)))
+})
+
+test.each([
+  ['begins and ends inside a batch of which only earlier records remain', '5', '8', []],
+  ['ends with a batch of which nothing remains', '1', '11', [1n, 2n]],
+  ['begins with a batch of which nothing remains', '10', '13', [11n, 12n]],
+])('a scan of a range that %s comes to its end', async (_what, next, end, wanted) => {
+  const seen: bigint[] = []
+  let rest = {}
+  const batches = scanTopic(kafka, brokers, topic, { 0: { next, end } }, new AbortController().signal)
+  for await (const batch of batches) {
+    for (const { offset } of batch.records) seen.push(offset)
+    rest = batch.rest
+  }
+  expect(seen).toEqual(wanted)
+  expect(rest).toEqual({})
 })

@@ -86,6 +86,8 @@ export function sourceFor(
     entities: entities.map(captured),
     onLostHistory: 'resnapshot',
     snapshot: { chunkRows: 100, tables: 2 },
+    heartbeatMs: 0,
+    walWarningBytes: 1_073_741_824,
     ...more,
   })
   onTestFinished(() => source.close())

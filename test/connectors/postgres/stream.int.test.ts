@@ -220,11 +220,22 @@ test('TRUNCATE deletes what is alive on the topic, in its place among the change
   })
   await sql`INSERT INTO customer (id, name) VALUES (2, 'later')`
   await seen.until('the last row', (events) =>
-    events.some((event) => event.kind === 'change' && event.change.op === 'create' && event.change.key === '2' && event.change.after.name === 'later'),
+    events.some(
+      (event) =>
+        event.kind === 'change' &&
+        event.change.op === 'create' &&
+        event.change.key === '2' &&
+        event.change.after.name === 'later',
+    ),
   )
   const last = new Map(seen.changes().map((change) => [change.key, change]))
-  const alive = [...last.values()].flatMap((change) => (change.op === 'delete' ? [] : [[change.key, change.after.name]]))
-  expect(alive).toEqual([['1', 'again'], ['2', 'later']])
+  const alive = [...last.values()].flatMap((change) =>
+    change.op === 'delete' ? [] : [[change.key, change.after.name]],
+  )
+  expect(alive).toEqual([
+    ['1', 'again'],
+    ['2', 'later'],
+  ])
   const newest = new Map<string, Version>()
   for (const { key, version } of seen.changes()) {
     expect(compareVersions(newest.get(key) ?? { epoch: 0n, position: 0n, ordinal: 0 }, version)).toBeLessThan(0)

@@ -3,6 +3,7 @@ import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
 import type { Assignment } from '../../../consumers/assignment.ts'
 import type { DeadLetterWriter } from '../../../consumers/dead-letter.ts'
 import { Engine } from '../../../consumers/engine.ts'
+import { ClaimFetcher } from '../../../consumers/fetch-claims.ts'
 import type { Waiting } from '../../../consumers/lanes.ts'
 import type { GateRequest, Ledger, Scope, SettleRequest } from '../../../consumers/ledger/ledger.ts'
 import { Membership } from '../../../consumers/membership.ts'
@@ -75,6 +76,7 @@ export class Member {
         ledger: this.#ledger(),
         decoder,
         deadLetters: deadLetters as unknown as DeadLetterWriter,
+        claims: new ClaimFetcher(null),
         membership: this.membership,
         observer: SILENT_OBSERVER,
         log: () => {},

@@ -34,7 +34,20 @@ const FORM: readonly Case[] = [
     title: 'an unknown field with no near name lists the known ones',
     changes: [['url: ${ERP_URL}', 'url: ${ERP_URL}\n    colour: red']],
     found: [
-      '11:5: sources.erp.colour: unknown field `colour`; known here: `type`, `url`, `slot`, `publication`, `snapshot`',
+      '11:5: sources.erp.colour: unknown field `colour`; known here: `type`, `url`, `slot`, `publication`, `heartbeat`, `walWarning`, `snapshot`',
+    ],
+  },
+  {
+    title: 'heartbeats closer than a second, or further apart than a timer can wait, are refused',
+    changes: [
+      [
+        'url: ${ERP_URL}',
+        'url: ${ERP_URL}\n    heartbeat: 900ms\n  crm:\n    type: postgres\n    url: ${ERP_URL}\n    heartbeat: 25h',
+      ],
+    ],
+    found: [
+      '11:16: sources.erp.heartbeat: must be a duration from `1s` to `1d`, or `off`',
+      '15:16: sources.crm.heartbeat: must be a duration from `1s` to `1d`, or `off`',
     ],
   },
   {

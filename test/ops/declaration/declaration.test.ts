@@ -46,6 +46,8 @@ describe('the resolved declaration', () => {
       url: ENVIRONMENT.ERP_URL,
       slot: 'tributary_acme_erp',
       publication: 'tributary_acme_erp',
+      heartbeatMs: 30_000,
+      walWarningBytes: 1024 ** 3,
       snapshot: { chunkRows: 5000 },
     })
     expect(declaration.entities.get('customer')).toEqual({
@@ -119,6 +121,11 @@ describe('the resolved declaration', () => {
   it('reads quoted table names as they are', () => {
     const text = changed(['public.customers', `'"Sales"."Cust ""A"".x"'`])
     expect(sound(text).entities.get('customer')!.table).toEqual({ schema: 'Sales', name: 'Cust "A".x' })
+  })
+
+  it.each(['off', '0s'])('sends no heartbeats when they are %s', (heartbeat) => {
+    const text = changed(['url: ${ERP_URL}', `url: \${ERP_URL}\n    heartbeat: ${heartbeat}\n    walWarning: 5GB`])
+    expect(sound(text).sources.get('erp')).toMatchObject({ heartbeatMs: 0, walWarningBytes: 5 * 1024 ** 3 })
   })
 
   it('allows two entities on one source table', () => {

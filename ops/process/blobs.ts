@@ -1,0 +1,10 @@
+import { openFolderStore } from '../../connectors/blobs/folder.ts'
+import type { BlobStore } from '../../connectors/blobs/store.ts'
+import type { Declaration } from '../declaration/declaration.ts'
+
+/** The declared store of large values; null when there is none. Opens no connection yet. */
+export function openBlobStore({ blobs }: Declaration): BlobStore | null {
+  if (blobs === null) return null
+  if (blobs.type === 'folder') return openFolderStore(blobs.path)
+  throw new Error('not yet')
+}

@@ -1,0 +1,84 @@
+import type { Kafka } from '../connectors/kafka/client.ts'
+import type { IncomingRecord } from '../connectors/kafka/consumer.ts'
+import { type ScannedBatch, scanTopic, topicRange } from '../connectors/kafka/scan-topic.ts'
+import type { CaptureContext, PublishedBatch, PublishedRange, PublishedRecord } from '../connectors/source.ts'
+import { recordKey, recordVersion } from '../schemas/record-head.ts'
+import { entityTopic } from '../schemas/topics.ts'
+import { SNAPSHOT_ORDINAL, type Version } from '../schemas/version.ts'
+
+/** The most records that a source gets at once. */
+export const PUBLISHED_RECORDS_MAX = 1_000
+
+/** Older than every version of a source: epochs begin at 1. */
+export const UNREADABLE_VERSION: Version = { epoch: 0n, position: 0n, ordinal: SNAPSHOT_ORDINAL }
+
+export interface PublishedOptions {
+  readonly kafka: Kafka
+  readonly brokers: readonly string[]
+  /** The pipeline's name. */
+  readonly prefix: string
+  /** Resolves once everything that the source has handed out is on its topic; rejects when it cannot be any more. */
+  flushed(): Promise<void>
+  /** Ends a reading with the signal's reason, as one that was cut short must not look complete. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * What a source asks about the topic of an entity. Both wait for {@link PublishedOptions.flushed} first: a range that was taken before would
+ * lack the records that are still on their way, and a key that is missed by a sweep lives for ever.
+ * @throws TributaryError `topic-missing`, `kafka-unreachable`
+ */
+export function createPublished(options: PublishedOptions): Pick<CaptureContext, 'publishedRange' | 'published'> {
+  const { kafka, brokers, prefix, flushed } = options
+  const signal = options.signal ?? new AbortController().signal
+  return {
+    async publishedRange(entity) {
+      await flushed()
+      return await topicRange(kafka, brokers, entityTopic(prefix, entity))
+    },
+    async *published(entity, range) {
+      await flushed()
+      for await (const batch of scanTopic(kafka, brokers, entityTopic(prefix, entity), range, signal))
+        yield* publishedBatches(batch)
+    },
+  }
+}
+
+/** A scanned batch in parts of at most {@link PUBLISHED_RECORDS_MAX} records, of each key the last of its part. Pure. */
+export function* publishedBatches({ records, rest }: ScannedBatch): Generator<PublishedBatch, void, undefined> {
+  for (let at = 0; at < records.length || at === 0; at += PUBLISHED_RECORDS_MAX) {
+    const part = records.slice(at, at + PUBLISHED_RECORDS_MAX)
+    const following = records[at + PUBLISHED_RECORDS_MAX]
+    const left = following === undefined ? rest : restFrom(following, records.at(-1)!, rest)
+    yield { records: lastOfEachKey(part), rest: left }
+  }
+}
+
+function lastOfEachKey(records: readonly IncomingRecord[]): readonly PublishedRecord[] {
+  const last = new Map<string, PublishedRecord>()
+  for (const record of records) {
+    const published = publishedRecord(record)
+    if (published !== undefined) last.set(published.key, published)
+  }
+  return [...last.values()]
+}
+
+/**
+ * What a record says. One that cannot be read was written by something else, and subscribers gave it up; it is passed on as alive and
+ * older than everything, also when its value is null: then a sweep or a TRUNCATE deletes its key when the source has no such row, and
+ * subscribers hear of it in a form that they understand. A key that is no text is left out, as no source could have given it and no
+ * delete could name it.
+ */
+function publishedRecord({ key, value, headers }: IncomingRecord): PublishedRecord | undefined {
+  const name = recordKey(key)
+  if (name === undefined) return undefined
+  const version = recordVersion(value, headers)
+  if (version === undefined) return { key: name, version: UNREADABLE_VERSION, deleted: false }
+  return { key: name, version, deleted: value === null }
+}
+
+/** What is left of a batch from `following` on, and what follows the batch. Its partition may have nothing behind its `last` record. */
+function restFrom(following: IncomingRecord, last: IncomingRecord, rest: PublishedRange): PublishedRange {
+  const { partition, offset } = following
+  return { ...rest, [partition]: { next: `${offset}`, end: rest[partition]?.end ?? `${last.offset + 1n}` } }
+}
