@@ -211,17 +211,20 @@ export function isTooLong(key: string): boolean {
   return key.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(key) > KEY_BYTES_MAX
 }
 
-/** The event for a row whose key no record can have. The key may be personal, so it is named by its place instead. */
+/**
+ * The event for a row whose key no record can have. The key may be personal, so it is named by its place instead.
+ * @param row tells rows apart that have one place
+ */
 export function keyTooLong(
   plan: Pick<RowPlan, 'entity' | 'fieldNames'>,
   version: Version,
   source: Provenance,
-  row = 0,
+  row = '',
 ): SourceEvent {
   return {
     kind: 'unencodable',
     entity: plan.entity,
-    key: `!key-too-long/${version.position}/${version.ordinal}${row > 0 ? `/${row}` : ''}`,
+    key: `!key-too-long/${version.position}/${version.ordinal}${row === '' ? '' : `/${row}`}`,
     version,
     source,
     field: 'key',
