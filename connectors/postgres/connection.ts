@@ -17,7 +17,7 @@ export type RawRow = readonly (Buffer | null)[]
  * Every session speaks one form of text, whatever the role's or database's own settings are: a value read by the stream, a snapshot
  * and hydrate is the same bytes. `row_security` off makes a filtered table an error rather than a snapshot with rows missing.
  */
-export const SESSION: Readonly<Record<string, string>> = {
+const SESSION: Readonly<Record<string, string>> = {
   TimeZone: 'UTC',
   DateStyle: 'ISO, YMD',
   IntervalStyle: 'postgres',
