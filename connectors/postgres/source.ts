@@ -1,16 +1,18 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { SnapshotProgress, Source, SourceEvent, SourceState, SourceStatus } from '../source.ts'
+import { AlteredTable, requireSuitable } from './altered-table.ts'
 import { type CapturedTable, objectName } from './captured-table.ts'
 import { loadTypes } from './catalog/catalog.ts'
 import { type Inspection, identityNotices, inspect } from './catalog/inspect.ts'
 import { planPublication, preparePublication } from './catalog/publication.ts'
+import { recheck } from './catalog/recheck.ts'
 import { openPool } from './connection.ts'
 import { failure } from './failure.ts'
 import { hydrateRows, untilVisible } from './hydrate.ts'
 import * as acknowledgement from './slot/acknowledge.ts'
 import { establish, openWhenFree } from './slot/resume.ts'
 import { checkSlotName, decideSlot, describeSlot, isGone, loadLagSeconds, loadPlace, loadSlot } from './slot/slot.ts'
-import { needsSnapshot, withSnapshots } from './snapshot/snapshot-state.ts'
+import { needsSnapshot, withoutSnapshot, withSnapshots } from './snapshot/snapshot-state.ts'
 import { type Splice, startSplice } from './snapshot/splice.ts'
 import type { Reader } from './stream/reader.ts'
 import { followStream, type StreamFollower } from './stream/stream.ts'
@@ -109,12 +111,16 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
         tables: inspection.tables,
         types: inspection.types,
         snapshotPoint: (entity) => {
-          const position = needsSnapshot(state, entities.find((one) => one.entity.name === entity)!)
+          const position = needsSnapshot(state, inspection.tables.find((one) => one.entity.name === entity)!)
             ? undefined
             : state.snapshots[entity]?.position
           return position === undefined ? undefined : BigInt(position)
         },
         loadTypes: (oids, known) => attempt('reading types', () => loadTypes(sql, oids, known)),
+        onRelation: (table) =>
+          attempt(`checking table ${objectName(table.table)}`, () =>
+            recheck(sql, table, options.onNotice ?? (() => {})),
+          ),
         onOpen: () => {
           settlement = acknowledgement.open(settlement)
         },
@@ -138,6 +144,10 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
           if (committed !== undefined) out.push({ kind: 'progress', position: committed })
           committed = undefined
           if (out.length > 0) yield out
+          if (stopped.error instanceof AlteredTable) {
+            await requireSuitable(stopped.error, inspectNow)
+            yield [{ kind: 'state', state: withoutSnapshot(state, stopped.error.entity) }]
+          }
           if (stopped.error !== undefined) throw stopped.error
           if (signal.aborted) return
           if (splice === undefined || !stopped.reachedBound) continue

@@ -22,6 +22,10 @@ export interface ColumnFacts {
   readonly notNull: boolean
   /** pg_attribute.attgenerated: empty, s (stored) or v (virtual). */
   readonly generated: string
+  /** pg_attribute.attnum. */
+  readonly number: number
+  /** pg_attribute.atttypmod: length, precision or scale; -1 for none. */
+  readonly typeModifier: number
 }
 
 export interface TableFacts {
@@ -77,7 +81,8 @@ export async function loadTable(sql: Sql, schema: string, name: string): Promise
               SELECT t.oid, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
               UNION ALL SELECT t.oid, t.typbasetype FROM made JOIN pg_type t ON t.oid = made.of)
             SELECT format_type(type, -1) FROM made WHERE of = 0),
-          'notNull', a.attnotnull, 'generated', a.attgenerated::text) ORDER BY a.attnum), '[]')
+          'notNull', a.attnotnull, 'generated', a.attgenerated::text,
+          'number', a.attnum, 'typeModifier', a.atttypmod) ORDER BY a.attnum), '[]')
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
       'uniqueKeys', (SELECT coalesce(json_agg((
           SELECT json_agg(a.attname ORDER BY k.place) FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k (num, place)
@@ -112,7 +117,7 @@ export async function loadTypes(sql: Sql, oids: Iterable<number>, known: Types =
   for (let depth = 0; wanted.length > 0 && depth < TYPE_DEPTH_MAX; depth++) {
     const rows = await sql<{ facts: TypeFacts }[]>`
       SELECT json_build_object('oid', oid::bigint, 'name', typname, 'kind', typtype, 'base', typbasetype::bigint,
-        'element', typelem::bigint) AS facts
+        'element', typelem::bigint, 'delimiter', typdelim) AS facts
       FROM pg_type WHERE oid = ANY (${`{${wanted.join(',')}}`}::oid[])`
     for (const { facts } of rows) types.set(facts.oid, facts)
     wanted = [...new Set(rows.flatMap(({ facts }) => [facts.base, facts.element]))].filter(

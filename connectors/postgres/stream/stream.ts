@@ -16,6 +16,8 @@ export interface StreamOptions {
   readonly snapshotPoint: (entity: string) => bigint | undefined
   /** Adds what is missing for these type oids to the known types. */
   readonly loadTypes: (oids: readonly number[], known: Types) => Promise<Types>
+  /** The log describes a captured table, for the first time in this connection or because it changed. */
+  readonly onRelation?: (table: LocatedTable) => Promise<void>
   /** The moments that decide what may be acknowledged (acknowledge.ts). */
   readonly onOpen: () => void
   readonly onCommit: (endLsn: bigint) => void
@@ -30,7 +32,7 @@ export interface StreamFollower {
    * @param bound commits from here on are not consumed; undefined for no bound
    * @returns where it stopped: the batch's length, or the index of a Begin at or past the bound, or the index after a keep-alive that
    * says the server has sent everything below the bound
-   * @throws TributaryError `truncate-unsupported`, `source-unsuitable`, `invariant-broken`; events made before are in `out`
+   * @throws TributaryError `truncate-unsupported`, `table-altered`, `invariant-broken`; events made before are in `out`
    */
   consume(batch: readonly Buffer[], index: number, bound: bigint | undefined, out: SourceEvent[]): Promise<Stop>
 }
@@ -69,8 +71,11 @@ export function followStream(options: StreamOptions): StreamFollower {
   async function learnRelation(message: RelationMessage): Promise<void> {
     const oids = message.columns.map((column) => column.typeOid)
     if (oids.some((oid) => !types.has(oid))) types = await options.loadTypes(oids, types)
-    plans.set(message.id, { plan: planRelation(message, options.tables, types), name: objectName(message) })
+    const plan = planRelation(message, options.tables, types)
+    plans.set(message.id, { plan, name: objectName(message) })
     lastRelation = -1
+    const table = plan && options.tables.find(({ entity }) => entity.name === plan.entity)
+    if (table !== undefined && plan?.problem === undefined) await options.onRelation?.(table)
   }
 
   function refuseTruncate(message: TruncateMessage): void {
