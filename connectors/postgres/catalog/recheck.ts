@@ -3,7 +3,7 @@ import { type LocatedTable, objectName } from '../captured-table.ts'
 import { quoteName, type Sql } from '../connection.ts'
 import type { OnNotice } from '../slot/slot.ts'
 import { loadTable, loadTypes, type TableFacts } from './catalog.ts'
-import type { Types } from './column-fit.ts'
+import { misfit, type Types } from './column-fit.ts'
 import { inspectKey } from './inspect.ts'
 import { placeOf } from './place.ts'
 
@@ -38,15 +38,16 @@ export function whatAltered(table: LocatedTable, facts: TableFacts, types: Types
   const columns = new Map(facts.columns.map((column) => [column.name, column]))
   for (const field of table.entity.fields) {
     const column = columns.get(table.columns[field.name]!)
-    // One that is gone, the log still has until it says otherwise.
-    if (column === undefined || placeOf(facts.oid, column, types) === table.places[field.name]) continue
+    // One that is gone or does not fit, the log still has as it was until it says otherwise.
+    if (column === undefined || misfit(field.type, column.typeOid, types) !== undefined) continue
+    if (placeOf(facts.oid, column, types) === table.places[field.name]) continue
     return (
       `column ${name}.${column.name}, which field ${field.name} is read from, was made anew or altered to another type: rows may hold ` +
       'other values without a change in the log'
     )
   }
-  // Without an identity no update or delete gets past the server, so nothing is missed.
-  const identities = facts.identities.filter((identity) => !isSilent(identity))
+  // The log tells a table's own identity at its place, not those of partitions. Without one no update or delete passes the server.
+  const identities = table.partitioned ? facts.identities.filter((identity) => !isSilent(identity)) : []
   return inspectKey(table, { ...facts, identities }, columns, sqlName(table))[0]
 }
 
