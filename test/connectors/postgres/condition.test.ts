@@ -30,6 +30,7 @@ const TABLE = {
   oid: 1,
   partitioned: false,
   typeNames: { ...Object.fromEntries(CUSTOMER.fields.map(({ name }) => [name, 'text'])), country: 'bpchar' },
+  places: {},
 }
 
 describe('parsing', () => {
