@@ -201,6 +201,15 @@ export const CATALOGUE = {
     whatToDo:
       'Write the last good value of that key to the topic again: it is an earlier record of the topic, while compaction has not removed it. Nothing was captured meanwhile, and the slot keeps the changes.',
   },
+  'table-altered': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning:
+      'A captured table was altered in a way that the log does not tell whole: renamed, made anew, a column or its type changed, or how its rows are identified.',
+    normalWhen: 'after a migration of the source that was not rolled out in the order that docs/sources describes',
+    whatToDo:
+      'Nothing, when the table fits the declaration: its entity is snapshotted again by itself. Else capture stops with `source-unsuitable`, which says what to change.',
+  },
   'destination-unreachable': {
     fate: 'retry',
     exitCode: 1,

@@ -17,6 +17,8 @@ export interface LocatedTable extends CapturedTable {
   readonly partitioned: boolean
   /** Field → the type of its column as SQL writes it. */
   readonly typeNames: Readonly<Record<string, string>>
+  /** Field → where its values come from, as `placeOf` names it. */
+  readonly places: Readonly<Record<string, string>>
 }
 
 /** `schema.table`, as deltas and messages name it. */

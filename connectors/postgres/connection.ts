@@ -25,13 +25,16 @@ const SESSION: Readonly<Record<string, string>> = {
   extra_float_digits: '1',
   row_security: 'off',
   xmlbinary: 'base64',
+  // Quoted literals rest on it.
+  standard_conforming_strings: 'on',
   // A snapshot may take hours, and its session is idle while Kafka is slow.
   statement_timeout: '0',
   lock_timeout: '0',
   idle_in_transaction_session_timeout: '0',
 }
 
-function settings(application: string): postgres.Options<Record<string, never>> {
+/** What every connection here has in common. */
+export function settings(application: string): postgres.Options<Record<string, never>> {
   return {
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     max_lifetime: null,
@@ -87,7 +90,7 @@ export function openReplication(url: string, application: string, senderTimeoutM
     },
     // Our own socket: a server that ends the stream says why in a message that the package drops when the connection closes with it.
     socket: async () => {
-      const socket = await connect(target)
+      const socket = await connectSocket(target)
       socket.on('data', (chunk: Buffer) => {
         tail = chunk
       })
@@ -107,7 +110,8 @@ export function openReplication(url: string, application: string, senderTimeoutM
   }
 }
 
-function untilClosed(socket: net.Socket): Promise<void> {
+/** Waits until a connection that was ended is closed, or closes it. */
+export function untilClosed(socket: net.Socket): Promise<void> {
   return new Promise((resolve) => {
     if (socket.destroyed) return resolve()
     const timer = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS)
@@ -121,13 +125,18 @@ function untilClosed(socket: net.Socket): Promise<void> {
   })
 }
 
-interface Target {
+/** The part of the package's parsed options that leads to the server. */
+export interface Target {
   readonly host: readonly string[]
   readonly port: readonly (number | string)[]
   readonly path?: string | false | undefined
 }
 
-async function connect(target: Target): Promise<net.Socket> {
+/**
+ * Connects to the first host that answers, each within 8 s.
+ * @throws the system's error, or one with the code `CONNECT_TIMEOUT`
+ */
+export async function connectSocket(target: Target): Promise<net.Socket> {
   let failed: unknown
   for (const [index, host] of target.host.entries()) {
     const address = target.path
@@ -176,7 +185,8 @@ export function finalError(tail: Buffer): Error | undefined {
   return undefined
 }
 
-function guardUrl<T>(make: () => T): T {
+/** Runs what parses the url; its errors would quote the password. */
+export function guardUrl<T>(make: () => T): T {
   try {
     return make()
   } catch {
@@ -198,4 +208,10 @@ export function quoteName(name: string): string {
 
 export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
+}
+
+/** A text quoted as a literal that any setting of the server reads alike, as its own `quote_literal` does. Not for replication commands. */
+export function quoteLiteral(text: string): string {
+  const quoted = quoteText(text)
+  return text.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted
 }

@@ -1,7 +1,9 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { CaptureContext, SourceEvent } from '../source.ts'
+import { AlteredTable, requireSuitable } from './altered-table.ts'
 import { loadTypes } from './catalog/catalog.ts'
-import type { Inspection } from './catalog/inspect.ts'
+import { type Inspection, inspect } from './catalog/inspect.ts'
+import { recheck } from './catalog/recheck.ts'
 import type { Sql } from './connection.ts'
 import type { OnNotice } from './notice.ts'
 import { acquire, type Held } from './slot/acquire.ts'
@@ -93,6 +95,10 @@ async function* stream(
         if (out.length > 0) yield out
         if ('error' in stopped) {
           if (stopped.error instanceof OtherHistory) yield* leaveHistory(options, held, onNotice)
+          if (stopped.error instanceof AlteredTable) {
+            await requireSuitable(stopped.error, () => inspect(parts.sql, options.name, options.entities))
+            yield [work.forget(stopped.error.entity)]
+          }
           throw stopped.error
         }
         if (signal.aborted) return
@@ -201,6 +207,7 @@ function openFollower(
     types: inspection.types,
     neededFrom: work.neededFrom,
     loadTypes: (oids, known) => loadTypes(sql, oids, known),
+    onRelation: (table) => recheck(sql, table, onNotice),
     onCovered: place.cover,
     onMessage({ prefix, content }) {
       const sentAt = prefix === HEARTBEAT_PREFIX ? parseHeartbeat(content.toString(), options.slot) : undefined

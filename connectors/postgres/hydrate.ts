@@ -6,7 +6,7 @@ import { joinArray } from './array-literal.ts'
 import type { LocatedTable } from './captured-table.ts'
 import { quoteName, type RawRow, type Sql } from './connection.ts'
 import { fromTable } from './row-plan.ts'
-import { readRow } from './snapshot/snapshot.ts'
+import { readRow } from './snapshot/row-events.ts'
 import { readerFor } from './values.ts'
 
 const KEYS_PER_QUERY_MAX = 500

@@ -1,6 +1,7 @@
 import type { LocatedTable } from './captured-table.ts'
 import { objectName } from './captured-table.ts'
 import { misfit, type Types } from './catalog/column-fit.ts'
+import { madeAnew } from './catalog/recheck.ts'
 import { quoteName } from './connection.ts'
 import type { RelationMessage } from './stream/pgoutput.ts'
 import { readerFor, type TextReader } from './values.ts'
@@ -81,12 +82,19 @@ export function planRelation(
   const plan = planRows(table, relation.columns, types)
   if (table.table.schema !== relation.schema || table.table.name !== relation.name)
     return { ...plan, problem: `table ${plan.object} was renamed to ${objectName(relation)}` }
-  if (table.oid !== relation.id)
-    return {
-      ...plan,
-      problem: `table ${plan.object} was dropped and made anew, so the log does not hold the deletes of its rows`,
-    }
-  return plan
+  if (table.oid !== relation.id) return { ...plan, problem: madeAnew(plan.object) }
+  return { ...plan, problem: plan.problem ?? identityProblem(table, plan, relation) }
+}
+
+/**
+ * An identity that names columns but not all of the key would hide that a key changed. One that names none lets no update or delete pass
+ * the server. Of a partitioned table the partitions' identities count, which the log does not tell here.
+ */
+function identityProblem(table: LocatedTable, plan: RowPlan, relation: RelationMessage): string | undefined {
+  if (table.partitioned || plan.key === undefined || relation.columns.every(({ identity }) => !identity))
+    return undefined
+  if (plan.key.every((index) => relation.columns[index]!.identity)) return undefined
+  return `the replica identity of ${plan.object} lacks the key, so the log does not say which row an update or delete is about`
 }
 
 /** `"schema"."table"`, without the tables that inherit from it: they have logs of their own. */

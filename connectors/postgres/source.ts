@@ -8,6 +8,7 @@ import { captureEvents } from './events.ts'
 import { failure } from './failure.ts'
 import { hydrateRows, untilVisible } from './hydrate.ts'
 import type { OnNotice } from './notice.ts'
+import type { HeartbeatHeard } from './slot/heartbeat.ts'
 import { checkOwner, checkSlotName, describeSlot, loadLagSeconds, loadPlace, loadSlot } from './slot/slot.ts'
 import { type SlotHealth, startWatch } from './slot/watch.ts'
 

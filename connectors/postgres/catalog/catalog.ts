@@ -14,11 +14,18 @@ export interface ServerFacts {
 export interface ColumnFacts {
   readonly name: string
   readonly typeOid: number
-  /** The type as SQL writes it, without its length: what a key's text is cast to. */
+  /**
+   * The type as SQL writes it, of a domain the type it is over, without length or precision: what a value's text is cast to. A
+   * length would cut or round the value, and the checks of a domain need not hold for rows from before them.
+   */
   readonly typeName: string
   readonly notNull: boolean
   /** pg_attribute.attgenerated: empty, s (stored) or v (virtual). */
   readonly generated: string
+  /** pg_attribute.attnum. */
+  readonly number: number
+  /** pg_attribute.atttypmod: length, precision or scale; -1 for none. */
+  readonly typeModifier: number
 }
 
 export interface TableFacts {
@@ -32,7 +39,10 @@ export interface TableFacts {
   readonly mayRead: boolean
   readonly rowSecurity: boolean
   readonly columns: readonly ColumnFacts[]
-  /** The columns of each index that is unique, whole, immediate and over columns only. */
+  /**
+   * The columns, in the index's order, of each index that is unique, whole, immediate and over columns only; the primary key first.
+   * Unique means by the columns' own comparison: an index with a collation that tells more apart does not count.
+   */
   readonly uniqueKeys: readonly (readonly string[])[]
   /** How rows are identified in the log; of a partitioned table, each of its partitions. */
   readonly identities: readonly IdentityFacts[]
@@ -66,14 +76,23 @@ export async function loadTable(sql: Sql, schema: string, name: string): Promise
         (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')),
       'rowSecurity', c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'MEMBER')),
       'columns', (SELECT coalesce(json_agg(json_build_object(
-          'name', a.attname, 'typeOid', a.atttypid::bigint, 'typeName', format_type(a.atttypid, NULL),
-          'notNull', a.attnotnull, 'generated', a.attgenerated::text) ORDER BY a.attnum), '[]')
+          'name', a.attname, 'typeOid', a.atttypid::bigint, 'typeName', (
+            WITH RECURSIVE made (type, of) AS (
+              SELECT t.oid, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
+              UNION ALL SELECT t.oid, t.typbasetype FROM made JOIN pg_type t ON t.oid = made.of)
+            SELECT format_type(type, -1) FROM made WHERE of = 0),
+          'notNull', a.attnotnull, 'generated', a.attgenerated::text,
+          'number', a.attnum, 'typeModifier', a.atttypmod) ORDER BY a.attnum), '[]')
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
       'uniqueKeys', (SELECT coalesce(json_agg((
-          SELECT json_agg(a.attname) FROM pg_attribute a
-          WHERE a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))), '[]')
+          SELECT json_agg(a.attname ORDER BY k.place) FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k (num, place)
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.num)
+          ORDER BY i.indisprimary DESC, i.indexrelid), '[]')
         FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
-          AND i.indpred IS NULL AND i.indexprs IS NULL),
+          AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS (
+            SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) k (num, sorted_by)
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.num AND a.attcollation <> k.sorted_by
+            JOIN pg_collation l ON l.oid = a.attcollation AND NOT l.collisdeterministic)),
       'identities', (SELECT coalesce(json_agg(json_build_object(
           'table', p.oid::regclass::text, 'kind', p.relreplident,
           'columns', (SELECT coalesce(json_agg(a.attname), '[]')
@@ -98,7 +117,7 @@ export async function loadTypes(sql: Sql, oids: Iterable<number>, known: Types =
   for (let depth = 0; wanted.length > 0 && depth < TYPE_DEPTH_MAX; depth++) {
     const rows = await sql<{ facts: TypeFacts }[]>`
       SELECT json_build_object('oid', oid::bigint, 'name', typname, 'kind', typtype, 'base', typbasetype::bigint,
-        'element', typelem::bigint) AS facts
+        'element', typelem::bigint, 'delimiter', typdelim) AS facts
       FROM pg_type WHERE oid = ANY (${`{${wanted.join(',')}}`}::oid[])`
     for (const { facts } of rows) types.set(facts.oid, facts)
     wanted = [...new Set(rows.flatMap(({ facts }) => [facts.base, facts.element]))].filter(

@@ -10,6 +10,8 @@ export interface TypeFacts {
   readonly base: number
   /** What an array holds; 0 for other types. */
   readonly element: number
+  /** What separates values of this type in an array's text. */
+  readonly delimiter: string
 }
 
 export type Types = ReadonlyMap<number, TypeFacts>
@@ -51,6 +53,8 @@ export function misfit(declared: FieldType, oid: number, types: Types): string |
   if (declared.kind === 'array') {
     const element = type.element === 0 ? undefined : undomained(type.element, types)
     if (element === undefined || !type.name.startsWith('_')) return `is ${type.name}, not an array`
+    if (element.delimiter !== ',')
+      return `is an array of ${element.name}, whose text is split by "${element.delimiter}"; it is read as string`
     return fits(declared.of, element) ? undefined : describe(declared.of, `an array of ${element.name}`)
   }
   return fits(declared, type) ? undefined : describe(declared, type.name)
@@ -67,7 +71,8 @@ function describe(declared: ScalarType, actual: string): string {
   return `is ${actual}; ${declared.kind} is read from ${known.join(', ')}${declared.kind === 'enum' ? ' or an enum' : ''}`
 }
 
-function undomained(oid: number, types: Types): TypeFacts | undefined {
+/** A type, or what a domain is over in the end. */
+export function undomained(oid: number, types: Types): TypeFacts | undefined {
   let type = types.get(oid)
   for (let depth = 0; type?.kind === 'd' && depth < 32; depth++) type = types.get(type.base)
   return type

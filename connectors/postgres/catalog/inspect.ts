@@ -4,6 +4,7 @@ import { type CapturedTable, type LocatedTable, objectName } from '../captured-t
 import { quoteName, type Sql } from '../connection.ts'
 import { type ColumnFacts, loadServer, loadTable, loadTypes, type ServerFacts, type TableFacts } from './catalog.ts'
 import { isKeyType, misfit, type Types } from './column-fit.ts'
+import { placeOf } from './place.ts'
 
 /** PostgreSQL 14 is the oldest release that is still maintained. */
 const VERSION_MIN = 140_000
@@ -76,7 +77,8 @@ function inspectColumns(captured: CapturedTable, columns: ReadonlyMap<string, Co
   return findings
 }
 
-function inspectKey(
+/** What is wrong with a table's key and with how the log names its rows, each with what to do. Pure. */
+export function inspectKey(
   captured: CapturedTable,
   facts: TableFacts,
   columns: ReadonlyMap<string, ColumnFacts>,
@@ -175,18 +177,21 @@ export async function inspect(sql: Sql, source: string, captured: readonly Captu
   ]
   if (findings.length > 0) throw unsuitable(source, findings)
   const facts = found.filter((one) => one !== undefined)
-  return { server, facts, types, tables: captured.map((one, index) => locate(one, facts[index]!)) }
+  return { server, facts, types, tables: captured.map((one, index) => locate(one, facts[index]!, types)) }
 }
 
-function locate(captured: CapturedTable, facts: TableFacts): LocatedTable {
-  const types = new Map(facts.columns.map((column) => [column.name, column.typeName]))
+function locate(captured: CapturedTable, facts: TableFacts, types: Types): LocatedTable {
+  const columns = new Map(facts.columns.map((column) => [column.name, column]))
+  const ofFields = (value: (column: ColumnFacts) => string) =>
+    Object.fromEntries(
+      captured.entity.fields.map((field) => [field.name, value(columns.get(captured.columns[field.name]!)!)]),
+    )
   return {
     ...captured,
     oid: facts.oid,
     partitioned: facts.kind === 'p',
-    typeNames: Object.fromEntries(
-      captured.entity.fields.map((field) => [field.name, types.get(captured.columns[field.name]!)!]),
-    ),
+    typeNames: ofFields((column) => column.typeName),
+    places: ofFields((column) => placeOf(facts.oid, column, types)),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import type { OnNotice } from '../notice.ts'
+import { newSlotMemory, type SlotMemory } from './slot-memory.ts'
 
 /**
  * Heartbeats: small messages that are written to the log of the source's database and come back through the slot. So the slot has
@@ -28,6 +29,8 @@ export interface HeartbeatOptions {
   /** 0: none are sent. */
   readonly everyMs: number
   readonly onNotice: OnNotice
+  /** Default: nothing was told yet. */
+  readonly memory?: SlotMemory
   readonly onHeard?: (heard: HeartbeatHeard) => void
   /** Microseconds since 1970-01-01 UTC. */
   readonly now: () => bigint
@@ -46,7 +49,7 @@ export interface Heartbeat {
  */
 export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { sql, source, slot, everyMs, onNotice, onHeard = () => {}, now } = options
-  const toldKinds = new Set<string>()
+  const { heartbeats: toldKinds } = options.memory ?? newSlotMemory()
   let closed = false
   let timer: NodeJS.Timeout | undefined
   let canFlush: boolean | undefined

@@ -1,7 +1,9 @@
 import type { Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import type { OnNotice } from '../notice.ts'
-import { judgeRetention, type Retention, type Told, UNTOLD } from './retention.ts'
+import { failoverNotice, loadFailover } from './failover.ts'
+import { judgeRetention, type Retention } from './retention.ts'
+import { newSlotMemory, type SlotMemory } from './slot-memory.ts'
 
 const LOOK_EVERY_MS = 10_000
 /** A look that takes longer is told as failed. The next one still waits for its end: never are there two. */
@@ -25,6 +27,8 @@ export interface SlotWatchOptions {
   readonly onSlotHealth?: (health: SlotHealth | null) => void
   /** Where the warnings begin at a server without `max_slot_wal_keep_size`. */
   readonly warnBytes: number
+  /** Default: nothing was told yet. */
+  readonly memory?: SlotMemory
   /** For tests. */
   readonly everyMs?: number
 }
@@ -36,22 +40,21 @@ export interface SlotWatch {
 
 /**
  * Looks at the slot every ten seconds, beginning now, and tells long before the server gives it up. Never throws: a look that fails is told
- * as a notice, once until one succeeds again.
+ * as a notice, once until one succeeds again. The first look also tells of a slot that a failover would lose although it need not.
  */
 export function startWatch(options: SlotWatchOptions): SlotWatch {
   const { sql, slot, onNotice, onSlotHealth = () => {}, warnBytes, everyMs = LOOK_EVERY_MS } = options
+  const memory = options.memory ?? newSlotMemory()
   let closed = false
-  let told: Told = UNTOLD
-  let failing = false
   let timer: NodeJS.Timeout | undefined
 
   const tellFailed = (reason: string) => {
-    if (closed || failing) return
-    failing = true
+    if (closed || memory.unwatched) return
+    memory.unwatched = true
     onNotice({
       code: 'slot-unwatched',
       level: 'warn',
-      message: `the log kept for the slot is not watched for now. ${reason}`,
+      message: `the log kept for slot "${slot}" is not watched for now. ${reason}`,
     })
   }
 
@@ -62,13 +65,19 @@ export function startWatch(options: SlotWatchOptions): SlotWatch {
     )
     try {
       const seen = await loadRetention(sql, slot)
+      const failover = seen === undefined || memory.failover ? undefined : await loadFailover(sql, slot)
       if (closed) return
-      failing = false
+      memory.unwatched = false
       onSlotHealth(seen ?? null)
+      if (failover !== undefined) {
+        memory.failover = true
+        const notice = failoverNotice(failover)
+        if (notice !== undefined) onNotice(notice)
+      }
       if (seen === undefined) return
-      const judged = judgeRetention(slot, seen, told, warnBytes)
-      told = judged.told
-      if (judged.notice !== undefined) onNotice(judged.notice)
+      const { told, notice } = judgeRetention(slot, seen, memory.retention, warnBytes)
+      memory.retention = told
+      if (notice !== undefined) onNotice(notice)
     } catch (error) {
       tellFailed(failure(`looking at slot "${slot}"`, error).message)
     } finally {

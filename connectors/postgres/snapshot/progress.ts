@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { PublishedRange } from '../../source.ts'
-import { type CapturedTable, objectName } from '../captured-table.ts'
+import { type CapturedTable, type LocatedTable, objectName } from '../captured-table.ts'
 import { type Condition, OPERATORS } from './condition.ts'
 
 /** How far the snapshots of one entity got. Stored under `snapshot/<entity>`; pure data and pure steps. */
@@ -17,7 +17,7 @@ export interface EntityProgress {
 export interface WholeSnapshot {
   /** The point of its first rows, as a decimal LSN. */
   readonly position: string
-  /** Its fields, each with the column it was read from: `field=schema.table.column`. */
+  /** Its fields, each with the column it was read from: `field=schema.table.column@place` (catalog/place.ts). */
   readonly fields: readonly string[]
 }
 
@@ -73,9 +73,19 @@ export function parseProgress(value: unknown): EntityProgress | undefined {
   return schema.safeParse(value).data
 }
 
+/** A table as declared, or better as it stands in the catalogue. */
+type Placed = CapturedTable & Partial<Pick<LocatedTable, 'places'>>
+
 /** Each field with the column it is read from: a field that is read from elsewhere is on the topic with other values. */
-function placesOf(table: CapturedTable): readonly string[] {
-  return table.entity.fields.map(({ name }) => `${name}=${objectName(table.table)}.${table.columns[name]}`)
+function placesOf(table: Placed): readonly string[] {
+  return table.entity.fields.map(
+    ({ name }) => `${name}=${objectName(table.table)}.${table.columns[name]}@${table.places?.[name] ?? ''}`,
+  )
+}
+
+/** The progress with which an entity is read again as a whole. */
+export function forgotten(progress: EntityProgress): EntityProgress {
+  return { ...progress, whole: null, running: null }
 }
 
 /**
@@ -84,7 +94,7 @@ function placesOf(table: CapturedTable): readonly string[] {
  * @param stored undefined when there is nothing, or nothing of this epoch
  */
 export function progressOf(
-  table: CapturedTable,
+  table: Placed,
   stored: EntityProgress | undefined,
   epoch: number,
   nowMs: number,
@@ -106,7 +116,7 @@ function covers(fields: readonly string[], places: readonly string[]): boolean {
 }
 
 /** Lets the next request begin when nothing runs; the same progress when there is nothing to begin. */
-export function startNext(table: CapturedTable, progress: EntityProgress, nowMs: number): EntityProgress {
+export function startNext(table: Placed, progress: EntityProgress, nowMs: number): EntityProgress {
   const [next, ...requests] = progress.requests
   if (progress.running !== null || next === undefined) return progress
   return { ...progress, running: startRun(placesOf(table), next, nowMs), requests }

@@ -5,6 +5,7 @@ import type { Inspection } from '../catalog/inspect.ts'
 import type { History } from '../slot/history.ts'
 import {
   type EntityProgress,
+  forgotten,
   neededFrom,
   parseProgress,
   progressOf,
@@ -31,6 +32,8 @@ export interface SnapshotWork {
   neededFrom(entity: string): bigint | undefined
   /** Takes a request in: the states to store for it, or `full` when too many wait already. */
   ask(request: SnapshotRequest, entity: string): readonly StateEvent[] | 'full'
+  /** The state with which an entity is read again as a whole, from the next start on. */
+  forget(entity: string): StateEvent
 }
 
 const NAME = 'snapshot/'
@@ -72,6 +75,10 @@ export function openWork(
         if (progress === undefined) return []
         one.progress = startNext(one.table, progress, nowMs())
         return [progressEvent(one)]
+      },
+      forget(entity) {
+        const one = tables.get(entity)!
+        return progressEvent({ ...one, progress: forgotten(one.progress) })
       },
     },
   }

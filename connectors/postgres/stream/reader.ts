@@ -6,9 +6,12 @@ import { POSTGRES_EPOCH_MICROS } from './pgoutput.ts'
 const BATCH_MESSAGES_MAX = 1_000
 const BATCH_BYTES_MAX = 1_048_576
 
-/** The server gives up a reader that says nothing for this long; we say something six times as often. */
-const SENDER_TIMEOUT_MS = 60_000
-const STATUS_INTERVAL_MS = 10_000
+/**
+ * The server gives up a reader that says nothing for this long, and with it the slot becomes free: so this is how long a frozen process
+ * can hold up another that waits to take over. We say something four times as often, whatever the consumer does.
+ */
+const SENDER_TIMEOUT_MS = 20_000
+const STATUS_INTERVAL_MS = 5_000
 /** How soon an acknowledgement is passed on. */
 const STATUS_TICK_MS = 500
 /** How long the server may say nothing although every status update asks for an answer. */

@@ -24,6 +24,8 @@ export interface StreamOptions {
   readonly onMessage: (message: LogicalMessage) => void
   /** Something that only looks like a request: anyone who may write to the database can send it. */
   readonly onInvalidRequest: (problem: string) => void
+  /** The log describes a captured table, for the first time in this connection or because it changed. */
+  readonly onRelation?: (table: LocatedTable) => Promise<void>
 }
 
 export type SnapshotAsked = Extract<CaptureRequest, { kind: 'snapshot' }>
@@ -34,7 +36,7 @@ export interface StreamFollower {
   /**
    * Consumes messages from `index` on and appends their events.
    * @param bound commits from here on are not consumed; undefined for no bound
-   * @throws TributaryError `source-unsuitable`, `invariant-broken`; events made before are in `out`
+   * @throws TributaryError `table-altered`, `invariant-broken`; events made before are in `out`
    */
   consume(batch: readonly Buffer[], index: number, bound: bigint | undefined, out: SourceEvent[]): Promise<Stop>
 }
@@ -79,8 +81,11 @@ export function followStream(options: StreamOptions): StreamFollower {
   async function learnRelation(message: RelationMessage): Promise<void> {
     const oids = message.columns.map((column) => column.typeOid)
     if (oids.some((oid) => !types.has(oid))) types = await options.loadTypes(oids, types)
-    plans.set(message.id, { plan: planRelation(message, options.tables, types), name: objectName(message) })
+    const plan = planRelation(message, options.tables, types)
+    plans.set(message.id, { plan, name: objectName(message) })
     lastRelation = -1
+    const table = plan && options.tables.find(({ entity }) => entity.name === plan.entity)
+    if (table !== undefined && plan?.problem === undefined) await options.onRelation?.(table)
   }
 
   /** Whether all that the server sent before `position` shows that it has nothing more below the bound. */

@@ -4,6 +4,7 @@ import type { Value } from '../../../schemas/field-type.ts'
 import { formatKey, KEY_BYTES_MAX } from '../../../schemas/key.ts'
 import type { Version } from '../../../schemas/version.ts'
 import type { SourceEvent } from '../../source.ts'
+import { AlteredTable } from '../altered-table.ts'
 import { formatLsn } from '../lsn.ts'
 import type { RowPlan } from '../row-plan.ts'
 import { Unencodable } from '../values.ts'
@@ -32,7 +33,7 @@ export interface Translator {
   origin(name: string): void
   /**
    * Appends what a row means: nothing, one change, or a delete and a create. `plan` is undefined for a table that is not captured.
-   * @throws TributaryError `source-unsuitable` when the table was altered away from its declaration
+   * @throws AlteredTable when the table was altered away from its declaration
    */
   row(plan: RowPlan | undefined, message: RowMessage, out: SourceEvent[]): void
   /** Appends changes without their fields, in this place of the stream: hydrate reads them, and drops those whose object is gone. */
@@ -180,22 +181,28 @@ export function createTranslator(options: TranslatorOptions): Translator {
           `a row of ${plan.object} does not have the columns announced for it`,
         )
       const oldKey = message.oldKind === null ? undefined : keyOf(plan, message.bytes, message.old)
-      if (message.oldKind !== null && oldKey === undefined) {
+      // A row that had no key was never published.
+      const hadNoKey = message.oldKind === 'full' && oldKey === undefined && hasNullKey(plan, message.old)
+      if (message.oldKind !== null && oldKey === undefined && !hadNoKey) {
         if (isBelowSnapshot(plan)) return
-        throw new TributaryError(
-          'source-unsuitable',
-          `the log does not hold the key of a row of ${plan.object} at ${positionText}: its replica identity was changed. ` +
-            `Run: ALTER TABLE ${plan.object} REPLICA IDENTITY FULL; then snapshot this source again`,
+        throw new AlteredTable(
+          plan.entity,
+          `the log does not hold the key of a row of ${plan.object} at ${positionText}: its replica identity was changed`,
         )
       }
       if (message.op === 'delete') {
-        remove(plan, oldKey!, ordinal, out)
+        if (oldKey !== undefined) remove(plan, oldKey, ordinal, out)
+        return
+      }
+      if (hasNullKey(plan, message.new)) {
+        if (oldKey !== undefined) remove(plan, oldKey, ordinal, out)
+        out.push(keyNull(plan, { epoch, position, ordinal: ordinal + 1 }, provenanceOf(plan)))
         return
       }
       const key = keyOf(plan, message.bytes, message.new) ?? oldKey
       if (key === undefined)
         throw new TributaryError('invariant-broken', `a row of ${plan.object} at ${positionText} has no key`)
-      if (message.op === 'insert') write(plan, message, 'create', key, ordinal, plan.fieldNames, out)
+      if (message.op === 'insert' || hadNoKey) write(plan, message, 'create', key, ordinal, plan.fieldNames, out)
       else if (oldKey !== undefined && oldKey !== key) {
         remove(plan, oldKey, ordinal, out)
         write(plan, message, 'create', key, ordinal + 1, plan.fieldNames, out)
@@ -239,22 +246,43 @@ function keyOf(plan: RowPlan, bytes: Buffer, row: Tuple): string | undefined {
   return formatKey(parts)
 }
 
+/** Whether a part of the key is SQL's NULL, which a column that was NOT NULL at the start can become. */
+function hasNullKey(plan: RowPlan, row: Tuple): boolean {
+  return plan.key!.some((index) => row.kinds[index] === NULL)
+}
+
+/** The event for a row that has no key: it is named by its place. */
+function keyNull(plan: RowPlan, version: Version, source: Provenance): SourceEvent {
+  return {
+    kind: 'unencodable',
+    entity: plan.entity,
+    key: `!key-null/${version.position}/${version.ordinal}`,
+    version,
+    source,
+    field: 'key',
+    reason: "a part of the key is null; the row's place in the log stands for it here",
+  }
+}
+
 export function isTooLong(key: string): boolean {
   // A UTF-16 unit is at most three bytes of UTF-8.
   return key.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(key) > KEY_BYTES_MAX
 }
 
-/** The event for a row whose key no record can have. The key may be personal, so it is named by its place instead. */
+/**
+ * The event for a row whose key no record can have. The key may be personal, so it is named by its place instead.
+ * @param row tells rows apart that have one place
+ */
 export function keyTooLong(
   plan: Pick<RowPlan, 'entity' | 'fieldNames'>,
   version: Version,
   source: Provenance,
-  row = 0,
+  row = '',
 ): SourceEvent {
   return {
     kind: 'unencodable',
     entity: plan.entity,
-    key: `!key-too-long/${version.position}/${version.ordinal}${row > 0 ? `/${row}` : ''}`,
+    key: `!key-too-long/${version.position}/${version.ordinal}${row === '' ? '' : `/${row}`}`,
     version,
     source,
     field: 'key',
@@ -288,9 +316,6 @@ function isSame(bytes: Buffer, start: number, end: number, otherStart: number, o
 }
 
 /** The error for a table that was altered while captured. */
-export function altered(plan: RowPlan, place: string): TributaryError {
-  return new TributaryError(
-    'source-unsuitable',
-    `from ${place} on, ${plan.problem}. Nothing after it is captured. Change the table back or the declaration, then start again`,
-  )
+export function altered(plan: RowPlan, place: string): AlteredTable {
+  return new AlteredTable(plan.entity, `from ${place} on, ${plan.problem}`)
 }

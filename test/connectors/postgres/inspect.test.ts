@@ -23,7 +23,7 @@ const TYPES = new Map(
     { oid: 1009, name: '_text', kind: 'b', base: 0, element: 25 },
     { oid: 5000, name: 'email', kind: 'd', base: 25, element: 0 },
     { oid: 5001, name: 'mood', kind: 'e', base: 0, element: 0 },
-  ].map((type) => [type.oid, type]),
+  ].map((type) => [type.oid, { ...type, delimiter: ',' }]),
 )
 const column = (name: string, typeOid: number, more = {}) => ({
   name,
@@ -31,6 +31,8 @@ const column = (name: string, typeOid: number, more = {}) => ({
   typeName: '',
   notNull: true,
   generated: '',
+  number: 1,
+  typeModifier: -1,
   ...more,
 })
 const CUSTOMER = captured(entityOf('customer', { id: 'int64', name: 'string' }))
@@ -121,7 +123,7 @@ test('two entities on one table are refused, as a row would reach only one of th
 })
 
 test('a publication that leaves something out is told, with what to run', () => {
-  const table = { ...CUSTOMER, oid: 1, partitioned: true, typeNames: {} }
+  const table = { ...CUSTOMER, oid: 1, partitioned: true, typeNames: {}, places: {} }
   const inspection = { tables: [table], facts: [TABLE], server: SERVER }
   const all = { insert: true, update: true, delete: true, truncate: true }
   const published = { schema: 'public', name: 'customer', columns: ['id', 'name'], filtered: false }
@@ -147,7 +149,7 @@ test('a publication that leaves something out is told, with what to run', () => 
 })
 
 test('the publication carries generated columns where the server can', () => {
-  const table = { ...CUSTOMER, oid: 1, partitioned: false, typeNames: {} }
+  const table = { ...CUSTOMER, oid: 1, partitioned: false, typeNames: {}, places: {} }
   const facts = { ...TABLE, columns: [column('id', 20), column('name', 25, { generated: 's' })] }
   const statement = (version: number) =>
     createPublication('p"q', { tables: [table], facts: [facts], server: { ...SERVER, version } })

@@ -6,12 +6,15 @@ import { begin, commit, insert, keepAlive, relation, remove, truncate, update, w
 import { captured, entityOf } from './own-database.ts'
 
 const ENTITY = entityOf('customer', { id: 'int64', name: 'string' })
-const TABLE: LocatedTable = { ...captured(ENTITY), oid: 1, partitioned: false, typeNames: {} }
+const TABLE: LocatedTable = { ...captured(ENTITY), oid: 1, partitioned: false, typeNames: {}, places: {} }
 const TYPES = new Map(
   [
     [20, 'int8'],
     [25, 'text'],
-  ].map(([oid, name]) => [Number(oid), { oid: Number(oid), name: String(name), kind: 'b', base: 0, element: 0 }]),
+  ].map(([oid, name]) => [
+    Number(oid),
+    { oid: Number(oid), name: String(name), kind: 'b', base: 0, element: 0, delimiter: ',' },
+  ]),
 )
 const CUSTOMER = relation(1, 'customer', [
   ['id', 20],
@@ -102,7 +105,7 @@ test('a table that lost a column is no harm below its snapshot, and stops captur
   expect(early.changes()).toMatchObject([{ change: { key: '1', after: { id: 1n } }, missing: ['name'] }])
   const late = follow(10n)
   await expect(late.follower.consume(narrow, 0, undefined, late.out)).rejects.toMatchObject({
-    code: 'source-unsuitable',
+    code: 'table-altered',
   })
 })
 
@@ -117,7 +120,7 @@ test('a table made anew under the same name stops capture: its old rows went wit
   ].map(walData)
   const { out, follower } = follow()
   await expect(follower.consume(batch, 0, undefined, out)).rejects.toMatchObject({
-    code: 'source-unsuitable',
+    code: 'table-altered',
     message: expect.stringContaining('made anew'),
   })
 })
@@ -125,7 +128,7 @@ test('a table made anew under the same name stops capture: its old rows went wit
 test('a delete whose log record lacks the key stops capture rather than being passed over', async () => {
   const batch = [begin(10n), CUSTOMER, remove(1, [null, 'a'], 'K')].map(walData)
   const { out, follower } = follow()
-  await expect(follower.consume(batch, 0, undefined, out)).rejects.toMatchObject({ code: 'source-unsuitable' })
+  await expect(follower.consume(batch, 0, undefined, out)).rejects.toMatchObject({ code: 'table-altered' })
 })
 
 test('TRUNCATE of a table that is not captured is no matter', async () => {

@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Notice } from '../../../connectors/postgres/notice.ts'
+import { newSlotMemory } from '../../../connectors/postgres/slot/slot-memory.ts'
 import { loadRetention, type SlotHealth, startWatch } from '../../../connectors/postgres/slot/watch.ts'
 import { keepAliveEnd, openReader } from '../../../connectors/postgres/stream/reader.ts'
 import { type OwnPostgres, startOwnPostgres } from '../../support/own-postgres.ts'
@@ -26,19 +27,20 @@ afterAll(async () => {
 })
 
 async function newSlot(slot: string): Promise<void> {
-  await sql`SELECT pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+  await sql`SELECT pg_create_logical_replication_slot(${slot}, 'pgoutput', failover => true)`
   onTestFinished(async () => {
     await sql`SELECT pg_drop_replication_slot(${slot})`
   })
 }
 
-function watch(slot: string, warnBytes = 1024 * MB) {
+function watch(slot: string, warnBytes = 1024 * MB, memory = newSlotMemory()) {
   const notices: Notice[] = []
   const healths: (SlotHealth | null)[] = []
   const watching = startWatch({
     sql,
     slot,
     warnBytes,
+    memory,
     everyMs: 20,
     onNotice: (notice) => notices.push(notice),
     onSlotHealth: (health) => healths.push(health),
@@ -79,11 +81,12 @@ it('warns at each level while log piles up, before the server gives the slot up,
   expect(healths.at(-1)).toMatchObject({ walStatus: 'lost' })
 })
 
-it('says that log is kept for a reader that is gone, from the declared size on, at a server without a limit', async () => {
+it('says that log is kept for a reader that is gone, from the declared size on, at a server without a limit; not again when capture starts again', async () => {
   await sql`ALTER SYSTEM SET max_slot_wal_keep_size = -1`
   await sql`SELECT pg_reload_conf()`
   await newSlot('unlimited')
-  const { notices, healths } = watch('unlimited', 2 * MB)
+  const memory = newSlotMemory()
+  const { notices, healths } = watch('unlimited', 2 * MB, memory)
   await writeLog(3)
   await until('it is told', () => notices.length > 0)
   expect(notices[0]!.message).toContain(
@@ -135,6 +138,16 @@ it('names the old open transaction because of which log is kept although all is 
   expect((await loadRetention(sql, 'confirmed'))!.oldestTransaction).toMatchObject({ pid: null })
   await opener`ROLLBACK PREPARED 'report'`
   expect((await loadRetention(sql, 'confirmed'))!.oldestTransaction).toBeNull()
+})
+
+it('tells of a slot that a failover would lose', async () => {
+  await sql`SELECT pg_create_logical_replication_slot('plain', 'pgoutput')`
+  onTestFinished(async () => {
+    await sql`SELECT pg_drop_replication_slot('plain')`
+  })
+  const { notices, healths } = watch('plain')
+  await until('three looks', () => healths.length > 2)
+  expect(notices.map(({ code }) => code)).toEqual(['slot-without-failover'])
 })
 
 it('tells a slot that does not exist as such, and a failing look once', async () => {
