@@ -160,8 +160,8 @@ export function finishRun(progress: EntityProgress): EntityProgress {
  * From where on the topic needs every change: what came before is in a snapshot that was read later, so it may be left out where it
  * cannot be read. Undefined while no snapshot has begun.
  */
-export function neededFrom(progress: EntityProgress): bigint | undefined {
-  if (progress.whole) return BigInt(progress.whole.position)
-  const first = progress.running?.first
-  return first ? BigInt(first) : undefined
+export function neededFrom({ whole, running }: EntityProgress): bigint | undefined {
+  const isWhole = whole !== null && (running === null || covers(whole.fields, running.fields))
+  const from = isWhole ? whole.position : running?.first
+  return from ? BigInt(from) : undefined
 }

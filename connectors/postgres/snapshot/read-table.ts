@@ -6,6 +6,7 @@ import { objectName } from '../captured-table.ts'
 import type { Types } from '../catalog/column-fit.ts'
 import { formatLsn } from '../lsn.ts'
 import type { OnNotice } from '../notice.ts'
+import { RememberedKeys } from '../remembered-keys.ts'
 import { planRows } from '../row-plan.ts'
 import { estimateRows } from './estimate.ts'
 import { existingKeys } from './existing-keys.ts'
@@ -147,8 +148,9 @@ async function* sweep(
   const range = run().sweep
   if (range === null || isEmpty(range)) return
   let storeAtMs = performance.now() + STORE_INTERVAL_MS
+  const deleted = new RememberedKeys()
   for await (const { records, rest } of options.context.published(one.table.entity.name, range)) {
-    const deletes = await deletesOf(one, options, records)
+    const deletes = await deletesOf(one, options, records, deleted)
     step({ sweep: rest })
     const isCut = options.isOver() || options.signal.aborted
     if (isCut || isEmpty(rest) || performance.now() >= storeAtMs) {
@@ -165,6 +167,7 @@ async function deletesOf(
   { table }: TableWork,
   { source: instance, epoch, point, session, capturedAt }: ReadTableOptions,
   records: readonly PublishedRecord[],
+  deleted: RememberedKeys,
 ): Promise<readonly SourceEvent[]> {
   const version = { epoch, position: point.position, ordinal: SNAPSHOT_ORDINAL }
   const alive = records.filter((record) => !record.deleted && compareVersions(record.version, version) < 0)
@@ -181,7 +184,7 @@ async function deletesOf(
     capturedAt: capturedAt(),
   }
   return keys.flatMap((key): SourceEvent[] =>
-    existing.has(key)
+    existing.has(key) || !deleted.add(key)
       ? []
       : [
           {

@@ -89,4 +89,7 @@ test('changes are needed from the first rows on, and from nowhere before there a
   expect(neededFrom(again(whole, undefined))).toBeUndefined()
   expect(neededFrom(begun)).toBe(900n)
   expect(neededFrom(done)).toBe(900n)
+  // A field that was added makes what is whole a part again.
+  const less1 = finishRun(withRun(again(less, undefined), { first: '5' }))
+  expect(neededFrom(again(whole, less1))).toBeUndefined()
 })
