@@ -24,11 +24,11 @@ export interface SlotWatchOptions {
   readonly slot: string
   readonly onNotice: OnNotice
   /** After each look; null while there is no such slot. */
-  readonly onSlotHealth?: (health: SlotHealth | null) => void
+  readonly onSlotHealth?: ((health: SlotHealth | null) => void) | undefined
   /** Where the warnings begin at a server without `max_slot_wal_keep_size`. */
   readonly warnBytes: number
   /** Default: nothing was told yet. */
-  readonly memory?: SlotMemory
+  readonly memory?: SlotMemory | undefined
   /** For tests. */
   readonly everyMs?: number
 }

@@ -2,6 +2,7 @@ import postgres from 'postgres'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Notice } from '../../../connectors/postgres/notice.ts'
 import {
+  formatHeartbeat,
   HEARTBEAT_PREFIX,
   type HeartbeatHeard,
   type HeartbeatOptions,
@@ -29,14 +30,13 @@ function start(database: OwnDatabase, more: Partial<HeartbeatOptions> = {}) {
   return { notices, heard, beating }
 }
 
-/** What the slot has of our heartbeats, as the stream would see them. */
-async function sentThroughSlot({ sql, slot }: OwnDatabase): Promise<bigint[]> {
+/** The content of our heartbeats that the slot has, as the stream would see them. */
+async function sentThroughSlot({ sql, slot }: OwnDatabase): Promise<Buffer[]> {
   const messages = await sql<{ data: Buffer }[]>`
     SELECT data FROM pg_logical_slot_get_binary_changes(${slot}, NULL, NULL, 'proto_version', '1', 'publication_names', 'nothing', 'messages', 'true')`
   return messages.flatMap(({ data }) => {
-    const text = data.toString('utf8')
-    const sentAt = text.includes(HEARTBEAT_PREFIX) ? parseHeartbeat(text.slice(text.indexOf('{')), slot) : undefined
-    return sentAt === undefined ? [] : [sentAt]
+    const content = data.includes(HEARTBEAT_PREFIX) ? data.subarray(data.indexOf('{')) : undefined
+    return content === undefined || parseHeartbeat(content, slot) === undefined ? [] : [content]
   })
 }
 
@@ -45,13 +45,15 @@ it('comes back through the slot at every interval without any other traffic, and
   await database.sql`CREATE PUBLICATION nothing`
   await database.sql`SELECT pg_create_logical_replication_slot(${database.slot}, 'pgoutput')`
   const { notices, heard, beating } = start(database)
-  const sent: bigint[] = []
+  const sent: Buffer[] = []
   await until('three came back', async () => sent.push(...(await sentThroughSlot(database))) >= 3)
-  beating.heard(sent[0]!)
+  beating.take({ prefix: HEARTBEAT_PREFIX, content: sent[0]! })
+  beating.take({ prefix: 'another', content: sent[0]! })
   // The clock of another machine.
-  beating.heard(now() + 60_000_000n)
+  const ahead = formatHeartbeat('shop', database.slot, now() + 60_000_000n)
+  beating.take({ prefix: HEARTBEAT_PREFIX, content: Buffer.from(ahead) })
   beating.close()
-  beating.heard(sent[1]!)
+  beating.take({ prefix: HEARTBEAT_PREFIX, content: sent[1]! })
   expect(heard).toHaveLength(2)
   expect(heard[0]!.roundTripSeconds).toBeGreaterThanOrEqual(0)
   expect(heard[0]!.roundTripSeconds).toBeLessThan(60)
