@@ -66,6 +66,15 @@ export const CATALOGUE = {
     normalWhen: 'before the first `tributary provision`',
     whatToDo: 'Run `tributary provision`.',
   },
+  'topic-out-of-order': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning:
+      'On the topic of an entity, the last record of a key is not its newest version, or a record cannot be read: `tributary verify` says which.',
+    normalWhen: 'never, but for a moment while a capture process takes over',
+    whatToDo:
+      'Run it again. What remains: change these rows at the source, as the next change of a key repairs it; find out what else writes to the topic; report it.',
+  },
   'registry-unreachable': {
     fate: 'retry',
     exitCode: 1,

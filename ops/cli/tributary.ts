@@ -5,6 +5,7 @@ import { captureCommand, deliverCommand, runCommand } from '../process/command.t
 import { provisionCommand } from '../provision/command.ts'
 import { stackCommand } from '../stack/command.ts'
 import { statusCommand } from '../status/command.ts'
+import { verifyCommand } from '../verify/command.ts'
 import { formatReport, reportOf } from './report.ts'
 
 /** A connection that a library still waits for must not hold up the end of a command that has given its answer. */
@@ -27,6 +28,7 @@ for (const command of [
   captureCommand(),
   deliverCommand(),
   statusCommand(),
+  verifyCommand(),
   stackCommand(),
 ])
   program.addCommand(command)
