@@ -11,7 +11,7 @@ export const HEARTBEAT_PREFIX = 'tributary-heartbeat'
 
 /** From this release on a message can be flushed at once; before, it waits for other traffic or the next of the server's own records (15 s). */
 const FLUSH_SINCE_VERSION = 170_000
-const CONTENT_BYTES_MAX = 1_000
+const CONTENT_LENGTH_MAX = 1_000
 
 /** For metrics. */
 export interface HeartbeatHeard {
@@ -37,8 +37,8 @@ export interface HeartbeatOptions {
 }
 
 export interface Heartbeat {
-  /** A message that came through the slot, of any prefix: one of ours is told as heard. */
-  take(message: { readonly prefix: string; readonly content: Buffer }): void
+  /** One of ours came back through the slot. @param sentAtMicros from {@link parseHeartbeat} */
+  heard(sentAtMicros: bigint): void
   /** No more are sent. Idempotent. */
   close(): void
 }
@@ -79,9 +79,8 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   if (everyMs > 0) void send()
 
   return {
-    take({ prefix, content }) {
-      const sentAtMicros = prefix === HEARTBEAT_PREFIX ? parseHeartbeat(content, slot) : undefined
-      if (closed || sentAtMicros === undefined) return
+    heard(sentAtMicros) {
+      if (closed) return
       const nowMicros = now()
       // The clock of another machine, of a capture process before this one, may be ahead.
       const microseconds = nowMicros > sentAtMicros ? nowMicros - sentAtMicros : 0n
@@ -112,10 +111,10 @@ export function formatHeartbeat(source: string, slot: string, sentAtMicros: bigi
  * Reads the content of a message with the prefix {@link HEARTBEAT_PREFIX}. Anyone who may write to the database can send one.
  * @returns when it was sent, in microseconds since 1970; undefined when it is not a heartbeat of this slot
  */
-export function parseHeartbeat(content: Buffer, slot: string): bigint | undefined {
-  if (content.length > CONTENT_BYTES_MAX) return undefined
+export function parseHeartbeat(content: Buffer | string, slot: string): bigint | undefined {
+  if (content.length > CONTENT_LENGTH_MAX) return undefined
   try {
-    const read: unknown = JSON.parse(content.toString('utf8'))
+    const read: unknown = JSON.parse(content.toString())
     if (typeof read !== 'object' || read === null || !('slot' in read) || read.slot !== slot) return undefined
     return 'sentAt' in read && typeof read.sentAt === 'string' && /^\d{1,19}$/.test(read.sentAt)
       ? BigInt(read.sentAt)
