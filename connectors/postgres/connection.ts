@@ -177,7 +177,8 @@ function connectOnce(address: net.NetConnectOpts, host: string, open: OpenSocket
     socket.once('connect', () => {
       clearTimeout(timer)
       socket.removeAllListeners('error')
-      resolve(Object.assign(socket, { host }))
+      // The package names the server by these, in its messages and to check a certificate.
+      resolve(Object.assign(socket, { host, ...('port' in address && { port: address.port }) }))
     })
   })
 }

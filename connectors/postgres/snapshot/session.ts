@@ -33,7 +33,7 @@ const READING: Readonly<Record<string, string>> = {
 
 /**
  * A transaction that sees the database as of an exported snapshot, on one connection with one life: when that is lost, everything
- * that waits and everything asked later fails.
+ * that waits and everything asked later fails. While a COPY is being read nothing else can be asked.
  * The package's `begin` and `reserve` are not used: on a connection that has just closed, the one writes a ROLLBACK to a socket that is
  * gone, and of the other a statement that waited runs on the next connection, outside of the transaction.
  */
@@ -65,14 +65,12 @@ export async function openSnapshotSession(
   snapshotName: string,
 ): Promise<SnapshotSession> {
   const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
-  const { sql, socket, lost } = openOnce(url, application, target)
-  let tail: Buffer | undefined
+  const { sql, socket, lost, tail } = openOnce(url, application, target)
   let running = 0
   let ending: Promise<void> | undefined
 
   /** The server's last words say more than that the connection was closed. */
-  const reasonOf = (error: unknown): unknown =>
-    (lost.aborted && tail !== undefined ? finalError(tail) : undefined) ?? error
+  const reasonOf = (error: unknown): unknown => (lost.aborted ? finalError(tail()) : undefined) ?? error
 
   async function run<T>(doing: string, send: () => PromiseLike<T>): Promise<T> {
     if (ending !== undefined || lost.aborted) throw failure(doing, ending ? ENDED : reasonOf(lost.reason))
@@ -107,9 +105,6 @@ export async function openSnapshotSession(
       sql.unsafe('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'),
     )
     backend = begun.state as unknown as Backend
-    socket()?.on('data', (chunk: Buffer) => {
-      tail = chunk
-    })
     await run('starting to read a snapshot', () => sql.unsafe(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}`))
   } catch (error) {
     await end()
@@ -162,6 +157,7 @@ function openOnce(url: string, application: string, target: Target) {
   const common = settings(application)
   let socket: net.Socket | undefined
   let opened = false
+  let tail: Buffer = Buffer.alloc(0)
   const lost = new AbortController()
   const sql = guardUrl(() =>
     postgres(url, {
@@ -179,11 +175,15 @@ function openOnce(url: string, application: string, target: Target) {
         if (opened) throw new Error('the connection was closed')
         opened = true
         socket = await connectSocket(target)
+        // Over TLS the package takes this listener away, and the last words are not known.
+        socket.on('data', (chunk: Buffer) => {
+          tail = chunk
+        })
         return socket
       },
     } as unknown as postgres.Options<Record<string, never>>),
   )
-  return { sql, socket: () => socket, lost: lost.signal }
+  return { sql, socket: () => socket, lost: lost.signal, tail: () => tail }
 }
 
 /** Waits for an answer, but not longer than the connection lives. */

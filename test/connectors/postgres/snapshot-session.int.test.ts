@@ -92,6 +92,20 @@ test('a connection killed while a query waits fails it, with what the server sai
   expect(String(await waiting)).toMatch(/terminating connection due to administrator command \(57P01\)/)
 })
 
+test('of many queries that wait on a connection that is killed, none runs on another', async () => {
+  const database = await ownDatabase()
+  const session = await sessionOf(database)
+  // More than the package sends at once.
+  const waiting = Array.from({ length: 300 }, () => outcome(session.query(SLEEP)))
+  await untilRunning(database, SLEEP)
+  await kill(database)
+  for (const failed of await Promise.all(waiting)) expect(failed).toEqual(unreachable)
+  await untilGone(database)
+  // Time for the package to connect again, which it does within some milliseconds if it may.
+  await database.sql`SELECT pg_sleep(0.5)`
+  expect(await backends(database)).toEqual([])
+})
+
 test('a connection killed while idle fails what is asked next', async () => {
   const database = await ownDatabase()
   const session = await sessionOf(database)
