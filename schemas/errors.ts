@@ -193,6 +193,13 @@ export const CATALOGUE = {
     normalWhen: 'while a snapshot of some rows is being asked for',
     whatToDo: 'Write it as the message says, such as `country=NL`, and ask again. Capture goes on without it.',
   },
+  'dead-letter-missing': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'There is no open dead letter of this key.',
+    normalWhen: 'when the row was corrected meanwhile, or the key was written otherwise',
+    whatToDo: 'List those there are: `tributary dlq list`.',
+  },
   'slot-lost': {
     fate: 'stop',
     exitCode: 1,

@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=8
 import { Command, CommanderError } from 'commander'
+import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
 import { provisionCommand } from '../provision/command.ts'
@@ -29,6 +30,7 @@ for (const command of [
   deliverCommand(),
   statusCommand(),
   verifyCommand(),
+  deadLettersCommand(),
   stackCommand(),
 ])
   program.addCommand(command)

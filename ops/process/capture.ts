@@ -44,7 +44,7 @@ export async function runCapture(
       openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
       loadState: () => loadState(kafka, declaration.kafka.brokers, declaration.name, sourceName),
       loadDeadLetters: (into) =>
-        loadDeadLetters(kafka, declaration.kafka.brokers, declaration.name, sourceName, log, into),
+        loadDeadLetters(kafka, declaration.kafka.brokers, declaration.name, sourceName, log, into, signal),
       async loadEncoders() {
         await requireTopics(kafka, topicsOf(declaration, sourceName))
         return await loadEncoders(environment, entitiesOf(declaration, sourceName))
