@@ -14,15 +14,11 @@ import {
   untilClosed,
 } from '../connection.ts'
 import { failure } from '../failure.ts'
-import { readAhead } from './read-ahead.ts'
 
 /** A server that is gone without a word is noticed some seconds after this much silence. */
 const KEEP_ALIVE_SECONDS = 15
 /** How long the server may take to take note that a statement is to be canceled. */
 const CANCEL_WAIT_MS = 2_000
-/** What is read from the socket beyond what the consumer uses, beside one row. */
-const READ_AHEAD_BYTES = 262_144
-
 /** Rows are read in the order of an index, one process of the server at a time. */
 const READING: Readonly<Record<string, string>> = {
   // Sorting what is left of the table anew for each chunk can look cheaper than its index to a planner with old statistics.
@@ -44,11 +40,12 @@ export interface SnapshotSession {
    */
   query(statement: string): Promise<readonly RawRow[]>
   /**
-   * `COPY (select) TO STDOUT`, in pieces as they arrive: a row is in one piece or several. The socket is paused while the consumer is busy.
+   * `COPY (select) TO STDOUT`, as it arrives: a piece holds many rows, or one, or a part of one. The socket is paused while the consumer is
+   * busy and 64 KB or one row are ahead.
    * What is not read to its end (aborted or left) is canceled at the server and ends the session.
    * @throws TributaryError as {@link query}; `source-unreachable` when `signal` aborts, so that a part is never taken for the whole
    */
-  copy(select: string, signal: AbortSignal): AsyncGenerator<readonly Buffer[], void>
+  copy(select: string, signal: AbortSignal): AsyncGenerator<Buffer, void>
   /** Bytes that the connection has received since it was opened. */
   bytesRead(): number
   /** Cancels what runs and closes the connection, within some seconds. Idempotent. */
@@ -128,7 +125,8 @@ export async function openSnapshotSession(
       running++
       try {
         const stream = await run(doing, () => startCopy(sql, `COPY (${select}) TO STDOUT`))
-        yield* readAhead(stream, READ_AHEAD_BYTES)
+        // Not by its `data` events: the package pauses the socket only when a row stays in the stream, so it would put one more together.
+        for await (const piece of stream) yield piece as Buffer
         complete = true
       } catch (error) {
         throw signal.aborted ? calledOff() : failure(doing, reasonOf(error))

@@ -41,9 +41,9 @@ async function outcome(promise: Promise<unknown>): Promise<unknown> {
 
 const unreachable = expect.objectContaining({ name: 'TributaryError', code: 'source-unreachable' })
 
-async function drain(pieces: AsyncIterable<readonly Buffer[]>): Promise<Buffer> {
+async function drain(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   const all: Buffer[] = []
-  for await (const batch of pieces) all.push(...batch)
+  for await (const piece of pieces) all.push(piece)
   return Buffer.concat(all)
 }
 
@@ -167,8 +167,8 @@ test('an abort ends a COPY whether the server computes, waits for the reader, or
 test('a COPY that is left before its end is canceled with its session', async () => {
   const database = await ownDatabase()
   const session = await sessionOf(database)
-  for await (const pieces of session.copy(MANY_ROWS, new AbortController().signal)) {
-    expect(pieces.length).toBeGreaterThan(0)
+  for await (const piece of session.copy(MANY_ROWS, new AbortController().signal)) {
+    expect(piece.length).toBeGreaterThan(0)
     break
   }
   await untilGone(database)
