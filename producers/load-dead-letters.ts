@@ -1,5 +1,5 @@
 import type { Kafka, Log } from '../connectors/kafka/client.ts'
-import { readTopic } from '../connectors/kafka/read-topic.ts'
+import { scanTopic, topicRange } from '../connectors/kafka/scan-topic.ts'
 import { captureDeadLetterTopic } from '../schemas/topics.ts'
 import { OPEN_KEYS_MAX, type OpenDeadLetters } from './open-dead-letters.ts'
 
@@ -15,9 +15,18 @@ export async function loadDeadLetters(
   source: string,
   log: Log,
   into: OpenDeadLetters,
+  signal: AbortSignal,
 ): Promise<void> {
   const topic = captureDeadLetterTopic(prefix, source)
-  await readTopic(kafka, brokers, topic, (record) => into.restore(record))
+  const whole = await topicRange(kafka, brokers, topic)
+  try {
+    for await (const { records } of scanTopic(kafka, brokers, topic, whole, signal))
+      for (const record of records) into.restore(record)
+  } catch (error) {
+    // Cut short on purpose: nothing is captured after it.
+    if (signal.aborted) return
+    throw error
+  }
   if (into.untracked === 0) return
   log(
     'warn',

@@ -21,3 +21,8 @@ export interface Entity {
   /** How late a subscriber may be, in seconds. */
   readonly freshnessSeconds: number
 }
+
+/** Whether a key of this entity is data about a person. */
+export function hasPersonalKey(entity: Entity): boolean {
+  return entity.fields.some(({ name, personal }) => personal && entity.key.includes(name))
+}

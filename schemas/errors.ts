@@ -66,6 +66,15 @@ export const CATALOGUE = {
     normalWhen: 'before the first `tributary provision`',
     whatToDo: 'Run `tributary provision`.',
   },
+  'topic-out-of-order': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning:
+      'On the topic of an entity, the last record of a key is not its newest version, or a record cannot be read: `tributary verify` says which.',
+    normalWhen: 'never, but for a moment while a capture process takes over',
+    whatToDo:
+      'Run it again. What remains: change these rows at the source, as the next change of a key repairs it; find out what else writes to the topic; report it.',
+  },
   'registry-unreachable': {
     fate: 'retry',
     exitCode: 1,
@@ -183,6 +192,13 @@ export const CATALOGUE = {
     meaning: 'A row filter does not name a field of its entity, or its value is none of the type of the field.',
     normalWhen: 'while a snapshot of some rows is being asked for',
     whatToDo: 'Write it as the message says, such as `country=NL`, and ask again. Capture goes on without it.',
+  },
+  'dead-letter-missing': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'There is no open dead letter of this key.',
+    normalWhen: 'when the row was corrected meanwhile, or the key was written otherwise',
+    whatToDo: 'List those there are: `tributary dlq list`.',
   },
   'history-lost': {
     fate: 'retry',

@@ -1,6 +1,7 @@
 import net from 'node:net'
 import postgres from 'postgres'
 import { TributaryError } from '../../schemas/errors.ts'
+import { openGatheredSocket } from './stream/gathered-socket.ts'
 
 /** A connection (or a small pool) to the source's database. */
 export type Sql = postgres.Sql
@@ -60,6 +61,8 @@ export interface ReplicationConnection {
   readonly sql: Sql
   /** What the server said last before it closed the connection, if it gave a reason. Not known over TLS. */
   lastWords(): Error | undefined
+  /** The large message that came last is not used any more: until then no other comes. Its memory is freed at once. */
+  release(): void
   /** Ends the connection at once; what the server still sends is read away for a moment so that our last bytes arrive. */
   close(): Promise<void>
 }
@@ -75,6 +78,13 @@ export function openReplication(url: string, application: string, senderTimeoutM
   const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
   const sockets: net.Socket[] = []
   let tail: Buffer | undefined
+  let release = () => {}
+  const open = (address: net.NetConnectOpts) => {
+    if ('ssl' in target && target.ssl) return net.connect(address)
+    const gathered = openGatheredSocket(address, true)
+    release = gathered.release
+    return gathered.socket
+  }
   const options = {
     ...settings(application),
     max: 1,
@@ -90,7 +100,7 @@ export function openReplication(url: string, application: string, senderTimeoutM
     },
     // Our own socket: a server that ends the stream says why in a message that the package drops when the connection closes with it.
     socket: async () => {
-      const socket = await connectSocket(target)
+      const socket = await connectSocket(target, open)
       socket.on('data', (chunk: Buffer) => {
         tail = chunk
       })
@@ -101,6 +111,7 @@ export function openReplication(url: string, application: string, senderTimeoutM
   const sql = guardUrl(() => postgres(url, options as unknown as postgres.Options<Record<string, never>>))
   return {
     sql,
+    release: () => release(),
     lastWords: () => (tail === undefined ? undefined : finalError(tail)),
     async close() {
       const closed = sockets.map(untilClosed)
@@ -136,14 +147,14 @@ export interface Target {
  * Connects to the first host that answers, each within 8 s.
  * @throws the system's error, or one with the code `CONNECT_TIMEOUT`
  */
-export async function connectSocket(target: Target): Promise<net.Socket> {
+export async function connectSocket(target: Target, open: OpenSocket = net.connect): Promise<net.Socket> {
   let failed: unknown
   for (const [index, host] of target.host.entries()) {
     const address = target.path
       ? { path: target.path }
       : { host, port: Number(target.port[index] ?? target.port[0]), noDelay: true }
     try {
-      return await connectOnce(address, host)
+      return await connectOnce(address, host, open)
     } catch (error) {
       failed = error
     }
@@ -151,9 +162,11 @@ export async function connectSocket(target: Target): Promise<net.Socket> {
   throw failed
 }
 
-function connectOnce(address: net.NetConnectOpts, host: string): Promise<net.Socket> {
+type OpenSocket = (address: net.NetConnectOpts) => net.Socket
+
+function connectOnce(address: net.NetConnectOpts, host: string, open: OpenSocket): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect(address)
+    const socket = open(address)
     const timer = setTimeout(() => {
       socket.destroy(Object.assign(new Error(`${host} does not answer`), { code: 'CONNECT_TIMEOUT' }))
     }, CONNECT_TIMEOUT_SECONDS * 1_000)
@@ -164,7 +177,8 @@ function connectOnce(address: net.NetConnectOpts, host: string): Promise<net.Soc
     socket.once('connect', () => {
       clearTimeout(timer)
       socket.removeAllListeners('error')
-      resolve(Object.assign(socket, { host }))
+      // The package names the server by these, in its messages and to check a certificate.
+      resolve(Object.assign(socket, { host, ...('port' in address && { port: address.port }) }))
     })
   })
 }

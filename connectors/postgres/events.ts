@@ -72,6 +72,7 @@ async function* stream(
     source: options.name,
     slot: options.slot,
     everyMs: options.heartbeatMs,
+    memory: options.memory,
     onNotice,
     now: parts.now,
     ...(options.onHeartbeat && { onHeard: options.onHeartbeat }),

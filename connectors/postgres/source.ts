@@ -10,7 +10,8 @@ import { hydrateRows, untilVisible } from './hydrate.ts'
 import type { OnNotice } from './notice.ts'
 import type { HeartbeatHeard } from './slot/heartbeat.ts'
 import { checkOwner, checkSlotName, describeSlot, loadLagSeconds, loadPlace, loadSlot } from './slot/slot.ts'
-import { type SlotHealth, startWatch } from './slot/watch.ts'
+import type { SlotMemory } from './slot/slot-memory.ts'
+import { loadRetention, type SlotHealth, startWatch } from './slot/watch.ts'
 
 export type { CapturedTable } from './captured-table.ts'
 
@@ -28,6 +29,8 @@ export interface PostgresSourceOptions {
   readonly heartbeatMs: number
   /** Where warnings about retained log begin at a server that sets no limit to it. */
   readonly walWarningBytes: number
+  /** What was told about the slot; outlives this source, so that it is not told again at each restart. */
+  readonly memory?: SlotMemory
   readonly onSlotHealth?: (health: SlotHealth | null) => void
   readonly onHeartbeat?: (heard: HeartbeatHeard) => void
   readonly onSnapshotProgress?: (progress: SnapshotProgress) => void
@@ -144,9 +147,13 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
     },
 
     status(): Promise<SourceStatus> {
-      return attempt(`reading slot "${slot}"`, async () =>
-        describeSlot(await loadSlot(sql, slot), (await loadPlace(sql)).end, await loadLagSeconds(sql, slot)),
-      )
+      return attempt(`reading slot "${slot}"`, async () => {
+        const kept = await loadRetention(sql, slot)
+        return {
+          ...describeSlot(await loadSlot(sql, slot), (await loadPlace(sql)).end, await loadLagSeconds(sql, slot)),
+          ...(kept && { retainedBytes: kept.retainedBytes, retainedLimitBytes: kept.limitBytes }),
+        }
+      })
     },
 
     close() {

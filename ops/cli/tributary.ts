@@ -1,10 +1,12 @@
 #!/usr/bin/env -S node --max-semi-space-size=8
 import { Command, CommanderError } from 'commander'
+import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
 import { provisionCommand } from '../provision/command.ts'
 import { stackCommand } from '../stack/command.ts'
 import { statusCommand } from '../status/command.ts'
+import { verifyCommand } from '../verify/command.ts'
 import { formatReport, reportOf } from './report.ts'
 
 /** A connection that a library still waits for must not hold up the end of a command that has given its answer. */
@@ -27,6 +29,8 @@ for (const command of [
   captureCommand(),
   deliverCommand(),
   statusCommand(),
+  verifyCommand(),
+  deadLettersCommand(),
   stackCommand(),
 ])
   program.addCommand(command)

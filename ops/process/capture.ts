@@ -1,6 +1,7 @@
 import { requireTopics } from '../../connectors/kafka/admin.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
 import type { Notice } from '../../connectors/postgres/notice.ts'
+import { newSlotMemory, type SlotMemory } from '../../connectors/postgres/slot/slot-memory.ts'
 import { createPostgresSource } from '../../connectors/postgres/source.ts'
 import type { ValueLimits } from '../../connectors/postgres/values.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
@@ -39,11 +40,12 @@ export async function runCapture(
 ): Promise<void> {
   const { declaration, kafka, log } = environment
   const source = findSource(declaration, sourceName)
+  const watching = { ...parts.sourceObserver, memory: newSlotMemory() }
   await capture(
     {
       prefix: declaration.name,
       source: sourceName,
-      openSource: () => openSource(environment, source, parts.onSnapshotProgress, parts.sourceObserver),
+      openSource: () => openSource(environment, source, parts.onSnapshotProgress, watching),
       openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
       loadState: () => loadStored(kafka, declaration.kafka.brokers, declaration.name, sourceName),
       openPublished: (flushed, either) =>
@@ -55,7 +57,7 @@ export async function runCapture(
           signal: either,
         }),
       loadDeadLetters: (into) =>
-        loadDeadLetters(kafka, declaration.kafka.brokers, declaration.name, sourceName, log, into),
+        loadDeadLetters(kafka, declaration.kafka.brokers, declaration.name, sourceName, log, into, signal),
       async loadEncoders() {
         await requireTopics(kafka, topicsOf(declaration, sourceName))
         return await loadEncoders(environment, entitiesOf(declaration, sourceName))
@@ -99,7 +101,7 @@ export function openSource(
   { declaration, log }: Environment,
   source: DeclaredSource,
   onSnapshotProgress: (progress: SnapshotProgress) => void = () => {},
-  observer?: SourceObserver,
+  watching?: SourceObserver & { readonly memory: SlotMemory },
 ): Source {
   return createPostgresSource({
     name: source.name,
@@ -110,7 +112,7 @@ export function openSource(
     snapshot: source.snapshot,
     heartbeatMs: source.heartbeatMs,
     walWarningBytes: source.walWarningBytes,
-    ...observer,
+    ...watching,
     entities: entitiesOf(declaration, source.name).map((entity) => ({
       entity,
       table: entity.table,

@@ -1,7 +1,6 @@
 import type { Log } from '../../connectors/kafka/client.ts'
-import type { UnencodableRow } from '../../producers/capture-dead-letter.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
-import type { Entity } from '../../schemas/entity.ts'
+import { type Entity, hasPersonalKey } from '../../schemas/entity.ts'
 import { formatVersion } from '../../schemas/version.ts'
 
 /** How often the same field of the same entity is told about. */
@@ -38,7 +37,8 @@ export function createDeadLetterAlarm(
     published: () => {},
     restarted: () => {},
     deadLetters: () => {},
-    unencodable(source, row: UnencodableRow) {
+    unencodable(source, row) {
+      const declared = entities.get(row.entity)
       const { entity, field, reason, version } = row
       const leftOut = limit.admit(`${source}/${entity}/${field}`, nowMs())
       if (leftOut === null) return
@@ -47,16 +47,12 @@ export function createDeadLetterAlarm(
         source,
         entity,
         field,
-        key: hasPersonalKey(entities.get(entity)) ? undefined : row.key,
+        // Of what is not declared nothing is known, so its key may be personal.
+        key: declared === undefined || hasPersonalKey(declared) ? undefined : row.key,
         version: formatVersion(version),
         leftOut: leftOut === 0 ? undefined : leftOut,
         next: `tributary dlq list ${source}`,
       })
     },
   }
-}
-
-/** Of what is not declared nothing is known, so its key may be personal. */
-export function hasPersonalKey(entity: Entity | undefined): boolean {
-  return entity?.fields.some(({ name, personal }) => personal && entity.key.includes(name)) ?? true
 }

@@ -5,7 +5,7 @@ import type { SourceRow, Status, SubscriberRow } from './status.ts'
 export function formatStatus(status: Status, nowMs: number): string[] {
   return [
     ...table(
-      ['SOURCE', 'READER', 'SLOT', 'POSITION', 'LAG', 'LAG TIME', 'LOG KEPT'],
+      ['SOURCE', 'READER', 'SLOT', 'POSITION', 'LAG', 'LAG TIME', 'LOG KEPT', 'DEAD'],
       status.sources.map((row) => sourceCells(row)),
     ),
     '',
@@ -24,9 +24,10 @@ function failureLines(message: string): string[] {
 
 function sourceCells(row: SourceRow): string[] {
   const { source, active, slot, position, lagBytes, lagSeconds } = row
-  if (slot === null) return [source, '?', '?', '?', '?', '?', '?']
+  const dead = String(row.deadLetters ?? '?')
+  if (slot === null) return [source, '?', '?', '?', '?', '?', '?', dead]
   const lag = [bytes(lagBytes), seconds(lagSeconds)]
-  return [source, active ? 'reading' : 'none', slot, position ?? '-', ...lag, kept(row)]
+  return [source, active ? 'reading' : 'none', slot, position ?? '-', ...lag, kept(row), dead]
 }
 
 /** What the source keeps, beside the size at which it gives us up. */
@@ -56,14 +57,16 @@ function bytes(count: number | null): string {
   return `${unit === 0 ? size : size.toFixed(1)} ${BYTE_UNITS[unit]}`
 }
 
-function seconds(count: number | null): string {
+/** How long something is, as a person says it. */
+export function seconds(count: number | null): string {
   if (count === null) return '?'
   if (count < 120) return `${Math.max(0, Math.round(count))} s`
   if (count < 7200) return `${Math.round(count / 60)} min`
   return `${Math.round(count / 3600)} h`
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+/** Columns as wide as their widest cell. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
   return [head, ...rows].map((row) =>
     row

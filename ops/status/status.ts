@@ -1,7 +1,7 @@
 import { openAdmin } from '../../connectors/kafka/admin.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import { type ErrorCode, TributaryError } from '../../schemas/errors.ts'
-import { deadLetterTopic, entityTopic } from '../../schemas/topics.ts'
+import { captureDeadLetterTopic, deadLetterTopic, entityTopic } from '../../schemas/topics.ts'
 import type { DeclaredEntity, DeclaredSubscriber } from '../declaration/declaration.ts'
 import { openSource } from '../process/capture.ts'
 import { groupsOf, openDestination, openLedger } from '../process/delivery.ts'
@@ -33,6 +33,8 @@ export interface SourceRow {
   readonly retainedBytes?: number
   /** How much it keeps at most; null without a limit. */
   readonly retainedLimitBytes?: number | null
+  /** Rows that could not be encoded, without a good version since. */
+  readonly deadLetters: number | null
 }
 
 export interface SubscriberRow {
@@ -92,8 +94,10 @@ const UNKNOWN_SOURCE = { active: null, slot: null, position: null, lagBytes: nul
 async function sourceRow(environment: Environment, name: string, ask: Ask): Promise<SourceRow> {
   const source = openSource(environment, environment.declaration.sources.get(name)!)
   try {
-    const status = await ask(source.status())
-    return status === undefined ? { source: name, ...UNKNOWN_SOURCE } : { source: name, ...status }
+    const topic = captureDeadLetterTopic(environment.declaration.name, name)
+    const [status, dead] = await Promise.all([ask(source.status()), ask(deadLettersByEntity(environment, topic))])
+    const deadLetters = dead === undefined ? null : [...dead.values()].reduce((sum, count) => sum + count, 0)
+    return { source: name, ...(status ?? UNKNOWN_SOURCE), deadLetters }
   } finally {
     await source.close()
   }
@@ -107,7 +111,7 @@ async function subscriberRows(
   const entities = subscriber.mappings.map(({ entity }) => entity as DeclaredEntity)
   const [lags, dead, applied] = await Promise.all([
     ask(lagByTopic(environment, subscriber)),
-    ask(deadLettersByEntity(environment, subscriber.name)),
+    ask(deadLettersByEntity(environment, deadLetterTopic(environment.declaration.name, subscriber.name))),
     ask(lastApplied(environment, subscriber.name, entities)),
   ])
   return entities.map(({ name }) => {
@@ -151,12 +155,9 @@ async function lagByTopic(
   return lags
 }
 
-async function deadLettersByEntity(
-  { declaration, kafka }: Environment,
-  subscriber: string,
-): Promise<Map<string, number>> {
+async function deadLettersByEntity({ declaration, kafka }: Environment, topic: string): Promise<Map<string, number>> {
   const keys = new Set<string>()
-  await readTopic(kafka, declaration.kafka.brokers, deadLetterTopic(declaration.name, subscriber), ({ key, value }) => {
+  await readTopic(kafka, declaration.kafka.brokers, topic, ({ key, value }) => {
     const name = key?.toString() ?? ''
     if (value === null) keys.delete(name)
     else keys.add(name)

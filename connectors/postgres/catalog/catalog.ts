@@ -67,10 +67,32 @@ export async function loadServer(sql: Sql): Promise<ServerFacts> {
   return row!
 }
 
+export interface TableName {
+  readonly schema: string
+  readonly name: string
+}
+
+/** Hundreds of tables are asked for together: one by one, the way to the server and back is most of a start. */
+const TABLES_PER_QUERY_MAX = 100
+
+/** @returns the facts of each table in the order of `names`; undefined where there is no such table (or it cannot be seen) */
+export async function loadTables(sql: Sql, names: readonly TableName[]): Promise<readonly (TableFacts | undefined)[]> {
+  const found: (TableFacts | undefined)[] = []
+  for (let at = 0; at < names.length; at += TABLES_PER_QUERY_MAX)
+    found.push(...(await loadSome(sql, names.slice(at, at + TABLES_PER_QUERY_MAX))))
+  return found
+}
+
 /** @returns undefined when there is no such table (or it cannot be seen) */
 export async function loadTable(sql: Sql, schema: string, name: string): Promise<TableFacts | undefined> {
-  const [row] = await sql<{ facts: TableFacts }[]>`
-    SELECT json_build_object(
+  const [facts] = await loadTables(sql, [{ schema, name }])
+  return facts
+}
+
+async function loadSome(sql: Sql, names: readonly TableName[]): Promise<(TableFacts | undefined)[]> {
+  const wanted = JSON.stringify(names.map(({ schema, name }) => ({ schema, name })))
+  const rows = await sql<{ facts: TableFacts | null }[]>`
+    SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
       'schema', n.nspname, 'name', c.relname, 'oid', c.oid::bigint, 'kind', c.relkind, 'persistence', c.relpersistence,
       'mayRead', has_schema_privilege(n.oid, 'USAGE') AND
         (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')),
@@ -101,10 +123,12 @@ export async function loadTable(sql: Sql, schema: string, name: string): Promise
               AND CASE p.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END))), '[]')
         FROM pg_class p WHERE p.oid = c.oid AND c.relkind <> 'p'
           OR c.relkind = 'p' AND p.relkind <> 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))
-    ) AS facts
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = ${schema} AND c.relname = ${name}`
-  return row?.facts
+    ) END AS facts
+    FROM ROWS FROM (json_to_recordset(${wanted}::text::json) AS (schema text, name text)) WITH ORDINALITY wanted (schema, name, place)
+      LEFT JOIN pg_namespace n ON n.nspname = wanted.schema
+      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+    ORDER BY wanted.place`
+  return rows.map(({ facts }) => facts ?? undefined)
 }
 
 /** A domain over a domain over an array…: no real schema nests deeper. */

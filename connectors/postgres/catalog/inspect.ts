@@ -2,7 +2,7 @@ import { TributaryError } from '../../../schemas/errors.ts'
 import { formatFieldType } from '../../../schemas/field-type.ts'
 import { type CapturedTable, type LocatedTable, objectName } from '../captured-table.ts'
 import { quoteName, type Sql } from '../connection.ts'
-import { type ColumnFacts, loadServer, loadTable, loadTypes, type ServerFacts, type TableFacts } from './catalog.ts'
+import { type ColumnFacts, loadServer, loadTables, loadTypes, type ServerFacts, type TableFacts } from './catalog.ts'
 import { isKeyType, misfit, type Types } from './column-fit.ts'
 import { placeOf } from './place.ts'
 
@@ -164,8 +164,10 @@ export interface Inspection {
  */
 export async function inspect(sql: Sql, source: string, captured: readonly CapturedTable[]): Promise<Inspection> {
   const server = await loadServer(sql)
-  const found: (TableFacts | undefined)[] = []
-  for (const { table } of captured) found.push(await loadTable(sql, table.schema, table.name))
+  const found = await loadTables(
+    sql,
+    captured.map(({ table }) => table),
+  )
   const types = await loadTypes(
     sql,
     found.flatMap((facts) => facts?.columns.map((column) => column.typeOid) ?? []),

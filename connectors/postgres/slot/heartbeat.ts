@@ -11,7 +11,7 @@ export const HEARTBEAT_PREFIX = 'tributary-heartbeat'
 
 /** From this release on a message can be flushed at once; before, it waits for other traffic or the next of the server's own records (15 s). */
 const FLUSH_SINCE_VERSION = 170_000
-const CONTENT_CHARACTERS_MAX = 1_000
+const CONTENT_LENGTH_MAX = 1_000
 
 /** For metrics. */
 export interface HeartbeatHeard {
@@ -30,8 +30,8 @@ export interface HeartbeatOptions {
   readonly everyMs: number
   readonly onNotice: OnNotice
   /** Default: nothing was told yet. */
-  readonly memory?: SlotMemory
-  readonly onHeard?: (heard: HeartbeatHeard) => void
+  readonly memory?: SlotMemory | undefined
+  readonly onHeard?: ((heard: HeartbeatHeard) => void) | undefined
   /** Microseconds since 1970-01-01 UTC. */
   readonly now: () => bigint
 }
@@ -111,10 +111,10 @@ export function formatHeartbeat(source: string, slot: string, sentAtMicros: bigi
  * Reads the content of a message with the prefix {@link HEARTBEAT_PREFIX}. Anyone who may write to the database can send one.
  * @returns when it was sent, in microseconds since 1970; undefined when it is not a heartbeat of this slot
  */
-export function parseHeartbeat(content: string, slot: string): bigint | undefined {
-  if (content.length > CONTENT_CHARACTERS_MAX) return undefined
+export function parseHeartbeat(content: Buffer | string, slot: string): bigint | undefined {
+  if (content.length > CONTENT_LENGTH_MAX) return undefined
   try {
-    const read: unknown = JSON.parse(content)
+    const read: unknown = JSON.parse(content.toString())
     if (typeof read !== 'object' || read === null || !('slot' in read) || read.slot !== slot) return undefined
     return 'sentAt' in read && typeof read.sentAt === 'string' && /^\d{1,19}$/.test(read.sentAt)
       ? BigInt(read.sentAt)

@@ -32,7 +32,8 @@ export interface OpenTransaction {
   readonly pid: number | null
   /** The name that the client gave itself; of a prepared transaction, its number. */
   readonly application: string
-  readonly ageSeconds: number
+  /** Null where the role may not see it. */
+  readonly ageSeconds: number | null
 }
 
 /** What was told already. Starts as {@link UNTOLD}. */
@@ -142,17 +143,18 @@ function causeOf(seen: Retention): { readonly because: string; readonly todo: st
   }
   if (oldestTransaction === null)
     return {
-      because: 'capture has confirmed nearly all of it, but the server still keeps the beginning',
-      todo: 'look for an old open transaction, in any database of the server (the role of the source may need pg_monitor to see it)',
+      because: 'capture has confirmed nearly all of it, and no transaction is open that needs it',
+      todo: 'the server should let go of it with its next checkpoint',
     }
-  const age = formatAge(oldestTransaction.ageSeconds)
+  const { ageSeconds } = oldestTransaction
+  const age = ageSeconds === null ? '' : ` for ${formatAge(ageSeconds)}`
   if (oldestTransaction.pid === null)
     return {
-      because: `the prepared transaction ${oldestTransaction.application} is ${age} old and may still need it`,
+      because: `the prepared transaction ${oldestTransaction.application} waits${age} and may still need it`,
       todo: 'commit it or roll it back (pg_prepared_xacts has its name)',
     }
   return {
-    because: `a transaction of server process ${oldestTransaction.pid} (application ${oldestTransaction.application}) is open for ${age} and may still need it`,
+    because: `a transaction of server process ${oldestTransaction.pid} (application ${oldestTransaction.application}) is open${age} and may still need it`,
     todo: `end it, if need be with pg_terminate_backend(${oldestTransaction.pid})`,
   }
 }

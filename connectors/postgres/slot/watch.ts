@@ -24,11 +24,11 @@ export interface SlotWatchOptions {
   readonly slot: string
   readonly onNotice: OnNotice
   /** After each look; null while there is no such slot. */
-  readonly onSlotHealth?: (health: SlotHealth | null) => void
+  readonly onSlotHealth?: ((health: SlotHealth | null) => void) | undefined
   /** Where the warnings begin at a server without `max_slot_wal_keep_size`. */
   readonly warnBytes: number
   /** Default: nothing was told yet. */
-  readonly memory?: SlotMemory
+  readonly memory?: SlotMemory | undefined
   /** For tests. */
   readonly everyMs?: number
 }
@@ -117,16 +117,19 @@ interface RetentionRow {
  * @returns undefined when there is no such slot
  */
 export async function loadRetention(sql: Sql, slot: string): Promise<Retention | undefined> {
-  // Some of these columns are newer than PostgreSQL 14, hence the row as JSON. Other roles' transactions show only to pg_monitor.
+  // Some of these columns are newer than PostgreSQL 14, hence the row as JSON. When others' transactions began shows only to pg_monitor, so
+  // that the oldest is found by its number.
   const [row] = await sql<RetentionRow[]>`
     WITH log AS (
       SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS "end"
     ), open AS (
-      SELECT pid, coalesce(nullif(application_name, ''), 'without a name') AS application, xact_start AS since
+      SELECT pid, coalesce(nullif(application_name, ''), 'without a name') AS application, xact_start AS since,
+        age(backend_xid) AS transactions
       FROM pg_stat_activity WHERE backend_xid IS NOT NULL
       UNION ALL
-      SELECT NULL, 'number ' || transaction::text || ' of database ' || database, prepared FROM pg_prepared_xacts
-      ORDER BY since LIMIT 1
+      SELECT NULL, 'number ' || transaction::text || ' of database ' || database, prepared,
+        age(transaction) FROM pg_prepared_xacts
+      ORDER BY transactions DESC LIMIT 1
     )
     SELECT greatest(log."end" - s.restart_lsn, 0)::text AS retained,
       greatest(log."end" - s.confirmed_flush_lsn, 0)::text AS unconfirmed,
@@ -156,6 +159,6 @@ function retentionOf({ facts, ...row }: RetentionRow): Retention {
     invalidation: facts.invalidation_reason ?? null,
     active: facts.active,
     oldestTransaction:
-      row.application === null ? null : { pid: row.pid, application: row.application, ageSeconds: row.age ?? 0 },
+      row.application === null ? null : { pid: row.pid, application: row.application, ageSeconds: row.age },
   }
 }

@@ -62,12 +62,11 @@ export async function* readChunk(
     bytes = 0
     return { events, after: key.map(({ index }) => last[index]!.toString('utf8')) }
   }
-  for await (const pieces of session.copy(chunkSelect(table, key, request), options.signal))
-    for (const piece of pieces) {
-      copied.push(piece, rows)
-      bytes += piece.length
-      if (rows.length >= BATCH_ROWS_MAX || (bytes >= BATCH_BYTES_TARGET && rows.length > 0)) yield flush()
-    }
+  for await (const piece of session.copy(chunkSelect(table, key, request), options.signal)) {
+    copied.push(piece, rows)
+    bytes += piece.length
+    if (rows.length >= BATCH_ROWS_MAX || (bytes >= BATCH_BYTES_TARGET && rows.length > 0)) yield flush()
+  }
   if (copied.pendingBytes() > 0) throw new TributaryError('invariant-broken', 'a COPY ended in the middle of a row')
   if (rows.length > 0) yield flush()
   return count < request.rows

@@ -14,15 +14,11 @@ import {
   untilClosed,
 } from '../connection.ts'
 import { failure } from '../failure.ts'
-import { readAhead } from './read-ahead.ts'
 
 /** A server that is gone without a word is noticed some seconds after this much silence. */
 const KEEP_ALIVE_SECONDS = 15
 /** How long the server may take to take note that a statement is to be canceled. */
 const CANCEL_WAIT_MS = 2_000
-/** What is read from the socket beyond what the consumer uses, beside one row. */
-const READ_AHEAD_BYTES = 262_144
-
 /** Rows are read in the order of an index, one process of the server at a time. */
 const READING: Readonly<Record<string, string>> = {
   // Sorting what is left of the table anew for each chunk can look cheaper than its index to a planner with old statistics.
@@ -33,7 +29,7 @@ const READING: Readonly<Record<string, string>> = {
 
 /**
  * A transaction that sees the database as of an exported snapshot, on one connection with one life: when that is lost, everything
- * that waits and everything asked later fails.
+ * that waits and everything asked later fails. While a COPY is being read nothing else can be asked.
  * The package's `begin` and `reserve` are not used: on a connection that has just closed, the one writes a ROLLBACK to a socket that is
  * gone, and of the other a statement that waited runs on the next connection, outside of the transaction.
  */
@@ -44,11 +40,12 @@ export interface SnapshotSession {
    */
   query(statement: string): Promise<readonly RawRow[]>
   /**
-   * `COPY (select) TO STDOUT`, in pieces as they arrive: a row is in one piece or several. The socket is paused while the consumer is busy.
+   * `COPY (select) TO STDOUT`, as it arrives: a piece holds many rows, or one, or a part of one. The socket is paused while the consumer is
+   * busy and 64 KB or one row are ahead.
    * What is not read to its end (aborted or left) is canceled at the server and ends the session.
    * @throws TributaryError as {@link query}; `source-unreachable` when `signal` aborts, so that a part is never taken for the whole
    */
-  copy(select: string, signal: AbortSignal): AsyncGenerator<readonly Buffer[], void>
+  copy(select: string, signal: AbortSignal): AsyncGenerator<Buffer, void>
   /** Bytes that the connection has received since it was opened. */
   bytesRead(): number
   /** Cancels what runs and closes the connection, within some seconds. Idempotent. */
@@ -65,14 +62,12 @@ export async function openSnapshotSession(
   snapshotName: string,
 ): Promise<SnapshotSession> {
   const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
-  const { sql, socket, lost } = openOnce(url, application, target)
-  let tail: Buffer | undefined
+  const { sql, socket, lost, tail } = openOnce(url, application, target)
   let running = 0
   let ending: Promise<void> | undefined
 
   /** The server's last words say more than that the connection was closed. */
-  const reasonOf = (error: unknown): unknown =>
-    (lost.aborted && tail !== undefined ? finalError(tail) : undefined) ?? error
+  const reasonOf = (error: unknown): unknown => (lost.aborted ? finalError(tail()) : undefined) ?? error
 
   async function run<T>(doing: string, send: () => PromiseLike<T>): Promise<T> {
     if (ending !== undefined || lost.aborted) throw failure(doing, ending ? ENDED : reasonOf(lost.reason))
@@ -107,9 +102,6 @@ export async function openSnapshotSession(
       sql.unsafe('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'),
     )
     backend = begun.state as unknown as Backend
-    socket()?.on('data', (chunk: Buffer) => {
-      tail = chunk
-    })
     await run('starting to read a snapshot', () => sql.unsafe(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshotName)}`))
   } catch (error) {
     await end()
@@ -133,7 +125,8 @@ export async function openSnapshotSession(
       running++
       try {
         const stream = await run(doing, () => startCopy(sql, `COPY (${select}) TO STDOUT`))
-        yield* readAhead(stream, READ_AHEAD_BYTES)
+        // Not by its `data` events: the package pauses the socket only when a row stays in the stream, so it would put one more together.
+        for await (const piece of stream) yield piece as Buffer
         complete = true
       } catch (error) {
         throw signal.aborted ? calledOff() : failure(doing, reasonOf(error))
@@ -162,6 +155,7 @@ function openOnce(url: string, application: string, target: Target) {
   const common = settings(application)
   let socket: net.Socket | undefined
   let opened = false
+  let tail: Buffer = Buffer.alloc(0)
   const lost = new AbortController()
   const sql = guardUrl(() =>
     postgres(url, {
@@ -179,11 +173,15 @@ function openOnce(url: string, application: string, target: Target) {
         if (opened) throw new Error('the connection was closed')
         opened = true
         socket = await connectSocket(target)
+        // Over TLS the package takes this listener away, and the last words are not known.
+        socket.on('data', (chunk: Buffer) => {
+          tail = chunk
+        })
         return socket
       },
     } as unknown as postgres.Options<Record<string, never>>),
   )
-  return { sql, socket: () => socket, lost: lost.signal }
+  return { sql, socket: () => socket, lost: lost.signal, tail: () => tail }
 }
 
 /** Waits for an answer, but not longer than the connection lives. */

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { openReplication, quoteName, quoteText } from '../connection.ts'
+import { LARGE_MESSAGE_BYTES } from './gather.ts'
 import { POSTGRES_EPOCH_MICROS } from './pgoutput.ts'
 
 /** A batch ends at either bound; a single message may be larger (PostgreSQL allows rows of 1 GB). */
@@ -23,6 +24,8 @@ export const WAL_DATA = 0x77
 export const KEEP_ALIVE = 0x6b
 export const WAL_DATA_HEADER_BYTES = 25
 const KEEP_ALIVE_BYTES = 18
+/** The head of the message that carries one of the stream. */
+const COPY_HEAD_BYTES = 5
 
 export interface ReaderOptions {
   readonly url: string
@@ -39,7 +42,8 @@ export interface ReaderOptions {
 export interface Reader {
   /**
    * The next messages, at least one, in the order of the stream; empty when `waitMs` passed without any.
-   * Reads ahead by one batch at most: beyond it the socket is paused.
+   * Reads ahead by one batch at most: beyond it the socket is paused; and nothing behind a large message. A message may be used until
+   * the next call: then the memory of a large one is freed.
    * @throws what broke the connection
    */
   read(waitMs?: number): Promise<readonly Buffer[]>
@@ -75,6 +79,8 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   let queue: Buffer[] = []
   let queuedBytes = 0
   let paused = false
+  /** A large message was handed out, and is in use until the next call. */
+  let lent = false
   let closing: Promise<void> | undefined
   let broken: { readonly error: unknown } | undefined
   let wake: (() => void) | undefined
@@ -89,6 +95,12 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
     broken ??= { error }
     breaking.reject(broken.error)
     wake?.()
+  }
+
+  const resume = () => {
+    if (!paused) return
+    paused = false
+    stream.resume()
   }
 
   const sendStatus = (askReply: boolean, sent?: () => void) => {
@@ -144,6 +156,11 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
 
   return {
     async read(waitMs) {
+      if (lent) {
+        lent = false
+        connection.release()
+        if (queue.length === 0) resume()
+      }
       if (queue.length === 0 && !broken) {
         let timer: NodeJS.Timeout | undefined
         await new Promise<void>((resolve) => {
@@ -157,10 +174,8 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
       const batch = queue
       queue = []
       queuedBytes = 0
-      if (paused) {
-        paused = false
-        stream.resume()
-      }
+      lent = batch.some(isLarge)
+      if (!lent) resume()
       return batch
     },
     broken: () => breaking.promise,
@@ -178,6 +193,11 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
       return closing
     },
   }
+}
+
+/** Whether it was gathered in a buffer of its own, which had the head of the message too. */
+function isLarge(message: Buffer): boolean {
+  return message.length >= LARGE_MESSAGE_BYTES - COPY_HEAD_BYTES
 }
 
 /** Where the server has read to, if the message is a keep-alive. */

@@ -29,13 +29,12 @@ function start(database: OwnDatabase, more: Partial<HeartbeatOptions> = {}) {
   return { notices, heard, beating }
 }
 
-/** What the slot has of our heartbeats, as the stream would see them. */
+/** When our heartbeats were sent that the slot has, as the stream would see them. */
 async function sentThroughSlot({ sql, slot }: OwnDatabase): Promise<bigint[]> {
   const messages = await sql<{ data: Buffer }[]>`
     SELECT data FROM pg_logical_slot_get_binary_changes(${slot}, NULL, NULL, 'proto_version', '1', 'publication_names', 'nothing', 'messages', 'true')`
   return messages.flatMap(({ data }) => {
-    const text = data.toString('utf8')
-    const sentAt = text.includes(HEARTBEAT_PREFIX) ? parseHeartbeat(text.slice(text.indexOf('{')), slot) : undefined
+    const sentAt = data.includes(HEARTBEAT_PREFIX) ? parseHeartbeat(data.subarray(data.indexOf('{')), slot) : undefined
     return sentAt === undefined ? [] : [sentAt]
   })
 }

@@ -2,7 +2,9 @@ import { expect, it } from 'vitest'
 import { formatHeartbeat, parseHeartbeat } from '../../../connectors/postgres/slot/heartbeat.ts'
 
 it('reads back when a heartbeat was sent', () => {
-  expect(parseHeartbeat(formatHeartbeat('shop', 'own', 1_790_000_000_123_456n), 'own')).toBe(1_790_000_000_123_456n)
+  expect(parseHeartbeat(Buffer.from(formatHeartbeat('shop', 'own', 1_790_000_000_123_456n)), 'own')).toBe(
+    1_790_000_000_123_456n,
+  )
 })
 
 it.each([
@@ -14,5 +16,5 @@ it.each([
   ['with a negative time', '{"slot":"own","sentAt":"-1"}'],
   ['very long', JSON.stringify({ slot: 'own', sentAt: '1', more: 'x'.repeat(2_000) })],
 ])('takes no message that is %s', (_, content) => {
-  expect(parseHeartbeat(content, 'own')).toBeUndefined()
+  expect(parseHeartbeat(Buffer.from(content), 'own')).toBeUndefined()
 })

@@ -114,9 +114,18 @@ it.each<[string, Partial<Retention>, string]>([
       unconfirmedBytes: MB,
       oldestTransaction: { pid: null, application: 'number 7 of database shop', ageSeconds: 90 },
     },
-    'the prepared transaction number 7 of database shop is 90 s old',
+    'the prepared transaction number 7 of database shop waits for 90 s and may still need it; commit it',
   ],
-  ['nothing is seen', { unconfirmedBytes: MB }, 'may need pg_monitor to see it'],
+  [
+    'nothing is open',
+    { unconfirmedBytes: MB },
+    'no transaction is open that needs it; the server should let go of it with its next checkpoint, or',
+  ],
+  [
+    'the role may not see when a transaction began',
+    { unconfirmedBytes: MB, oldestTransaction: { ...psql, ageSeconds: null } },
+    '(application psql) is open and may still need it',
+  ],
   ['it is past the limit', { walStatus: 'unreserved' }, 'changes are lost, which may be at its next checkpoint: '],
 ])('names the cause when %s', (_, more, text) => {
   const { notice } = judgeRetention('s', seen(33, more), UNTOLD, GB)

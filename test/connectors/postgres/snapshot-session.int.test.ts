@@ -41,9 +41,9 @@ async function outcome(promise: Promise<unknown>): Promise<unknown> {
 
 const unreachable = expect.objectContaining({ name: 'TributaryError', code: 'source-unreachable' })
 
-async function drain(pieces: AsyncIterable<readonly Buffer[]>): Promise<Buffer> {
+async function drain(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   const all: Buffer[] = []
-  for await (const batch of pieces) all.push(...batch)
+  for await (const piece of pieces) all.push(piece)
   return Buffer.concat(all)
 }
 
@@ -90,6 +90,20 @@ test('a connection killed while a query waits fails it, with what the server sai
   await kill(database)
   expect(await waiting).toEqual(unreachable)
   expect(String(await waiting)).toMatch(/terminating connection due to administrator command \(57P01\)/)
+})
+
+test('of many queries that wait on a connection that is killed, none runs on another', async () => {
+  const database = await ownDatabase()
+  const session = await sessionOf(database)
+  // More than the package sends at once.
+  const waiting = Array.from({ length: 300 }, () => outcome(session.query(SLEEP)))
+  await untilRunning(database, SLEEP)
+  await kill(database)
+  for (const failed of await Promise.all(waiting)) expect(failed).toEqual(unreachable)
+  await untilGone(database)
+  // Time for the package to connect again, which it does within some milliseconds if it may.
+  await database.sql`SELECT pg_sleep(0.5)`
+  expect(await backends(database)).toEqual([])
 })
 
 test('a connection killed while idle fails what is asked next', async () => {
@@ -153,8 +167,8 @@ test('an abort ends a COPY whether the server computes, waits for the reader, or
 test('a COPY that is left before its end is canceled with its session', async () => {
   const database = await ownDatabase()
   const session = await sessionOf(database)
-  for await (const pieces of session.copy(MANY_ROWS, new AbortController().signal)) {
-    expect(pieces.length).toBeGreaterThan(0)
+  for await (const piece of session.copy(MANY_ROWS, new AbortController().signal)) {
+    expect(piece.length).toBeGreaterThan(0)
     break
   }
   await untilGone(database)

@@ -140,6 +140,30 @@ it('names the old open transaction because of which log is kept although all is 
   expect((await loadRetention(sql, 'confirmed'))!.oldestTransaction).toBeNull()
 })
 
+it('needs no more rights than capture; only since when a transaction is open takes pg_monitor', async () => {
+  await sql`CREATE ROLE capturing LOGIN REPLICATION PASSWORD 'capturing'`
+  const opener = postgres(server.url, { max: 1 })
+  const url = new URL(server.url)
+  url.username = 'capturing'
+  url.password = 'capturing'
+  const asRole = postgres(url.href, { max: 1 })
+  onTestFinished(async () => {
+    await Promise.all([opener.end({ timeout: 2 }), asRole.end({ timeout: 2 })])
+    await sql`DROP ROLE capturing`
+  })
+  await newSlot('modest')
+  await opener`BEGIN`
+  await opener`SELECT pg_current_xact_id()`
+  const all = await loadRetention(sql, 'modest')
+  expect(await loadRetention(asRole, 'modest')).toMatchObject({
+    walStatus: all!.walStatus,
+    oldestTransaction: { pid: all!.oldestTransaction!.pid, ageSeconds: null },
+  })
+  await sql`GRANT pg_monitor TO capturing`
+  expect((await loadRetention(asRole, 'modest'))!.oldestTransaction!.ageSeconds).toBeGreaterThanOrEqual(0)
+  await opener`ROLLBACK`
+})
+
 it('tells of a slot that a failover would lose', async () => {
   await sql`SELECT pg_create_logical_replication_slot('plain', 'pgoutput')`
   onTestFinished(async () => {
