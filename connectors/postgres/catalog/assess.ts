@@ -26,7 +26,8 @@ export function assessIdentity(facts: Pick<TableFacts, 'identities'>, key: reado
     return `${name} (${columns.length === 0 ? 'none' : columns.join(', ')})`
   })
   return {
-    identity: identities.length === 0 ? 'of its partitions, when there are any' : [...new Set(names)].join(' and '),
+    identity:
+      identities.length === 0 ? 'of its partitions, when there are any' : [...new Set(names)].sort().join(' and '),
     changedFields: full ? 'known' : 'not known',
     unchangedLargeValues: full ? 'from the log' : 'read from the table',
     updatesAndDeletes: silent ? 'refused by the server' : named ? 'identified' : 'not identified',
