@@ -119,7 +119,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
         loadTypes: (oids, known) => attempt('reading types', () => loadTypes(sql, oids, known)),
         onRelation: (table) =>
           attempt(`checking table ${objectName(table.table)}`, () =>
-            recheck(sql, table, options.onNotice ?? (() => {})),
+            recheck(sql, table, inspection.types, options.onNotice ?? (() => {})),
           ),
         onOpen: () => {
           settlement = acknowledgement.open(settlement)
