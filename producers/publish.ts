@@ -5,7 +5,8 @@ import { planSend, type SendPlan, type Settled } from './settle.ts'
 /** The most records and bytes of one send, and of what waits for its turn. */
 export const SEND_RECORDS_MAX = 5_000
 export const SEND_BYTES_MAX = 2 * 1024 * 1024
-export const QUEUE_BYTES_MAX = 8 * 1024 * 1024
+/** Two sends ahead keep the broker busy; what waits longer outlives two collections and costs memory and time. */
+export const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 export const QUEUE_ITEMS_MAX = 50_000
 /** How often a position is stored, at most: what the source is told to forget is what was stored. */
 const STORE_INTERVAL_MS = 1_000

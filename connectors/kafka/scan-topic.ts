@@ -11,7 +11,7 @@ const STANDSTILL_MS_MAX = 30_000
 const RETRY_PAUSE_MS = 250
 
 export interface ScannedBatch {
-  /** Of one partition, in offset order; about a megabyte. None where compaction left a hole. */
+  /** Of one partition, in offset order; about a quarter of a megabyte. None where compaction left a hole. */
   readonly records: readonly IncomingRecord[]
   /** What is still to be read after these; {} with the last batch. A scan of it goes on where this one was. */
   readonly rest: PublishedRange

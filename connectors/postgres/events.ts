@@ -90,8 +90,7 @@ async function* stream(
         const out: SourceEvent[] = []
         const stopped = await consume(follower, batch, index, segment?.bound(), out)
         index = stopped.index
-        if (!('error' in stopped) && stopped.why === 'request')
-          out.push(...takeRequest(options, work, stopped.request, onNotice))
+        if (!('error' in stopped) && stopped.why === 'request') out.push(...takeRequest(options, work, stopped.request))
         out.push(...place.progress())
         if (out.length > 0) yield out
         if ('error' in stopped) {
@@ -208,7 +207,7 @@ function openFollower(
     types: inspection.types,
     neededFrom: work.neededFrom,
     loadTypes: (oids, known) => loadTypes(sql, oids, known),
-    onRelation: (table) => recheck(sql, table, onNotice),
+    onRelation: (table) => recheck(sql, table, inspection.types, onNotice),
     onCovered: place.cover,
     onMessage({ prefix, content }) {
       const sentAt = prefix === HEARTBEAT_PREFIX ? parseHeartbeat(content.toString(), options.slot) : undefined
@@ -239,23 +238,16 @@ async function consume(
 }
 
 function takeRequest(
-  { name, entities }: PostgresSourceOptions,
+  { entities }: PostgresSourceOptions,
   work: SnapshotWork,
   { id, entity, where }: SnapshotAsked,
-  onNotice: OnNotice,
 ): readonly SourceEvent[] {
-  const refuse = (why: string) => {
-    const message = `source "${name}": the snapshot ${id} of ${entity} is not taken: ${why}`
-    onNotice({ code: 'request-refused', level: 'warn', message })
-    return []
-  }
+  const declared = entities.find((one) => one.entity.name === entity)!.entity
   try {
-    const declared = entities.find((one) => one.entity.name === entity)!.entity
-    const changes = work.ask({ id, where: where.map((one) => checkCondition(one, declared)) }, entity)
-    return changes === 'full' ? refuse('too many wait already') : changes
+    return work.ask({ id, where: where.map((one) => checkCondition(one, declared)) }, entity, null)
   } catch (error) {
     if (!(error instanceof TributaryError)) throw error
-    return refuse(error.message)
+    return work.ask({ id, where: [] }, entity, error.message)
   }
 }
 

@@ -1,9 +1,11 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
 import { Command, CommanderError } from 'commander'
 import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
 import { provisionCommand } from '../provision/command.ts'
+import { recoverCommand } from '../recover/command.ts'
+import { snapshotCommand } from '../snapshot/command.ts'
 import { stackCommand } from '../stack/command.ts'
 import { statusCommand } from '../status/command.ts'
 import { verifyCommand } from '../verify/command.ts'
@@ -29,6 +31,8 @@ for (const command of [
   captureCommand(),
   deliverCommand(),
   statusCommand(),
+  snapshotCommand(),
+  recoverCommand(),
   verifyCommand(),
   deadLettersCommand(),
   stackCommand(),

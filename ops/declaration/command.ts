@@ -1,15 +1,20 @@
 import { Command } from 'commander'
-import { TributaryError } from '../../schemas/errors.ts'
-import { checkDeclaration, describeProblems, readDeclaration } from './declaration.ts'
+import { examineSource, findingsOf, type SourceExamination } from '../../connectors/postgres/examine.ts'
+import { CATALOGUE, TributaryError } from '../../schemas/errors.ts'
+import { capturedTables } from './captured-tables.ts'
+import { checkDeclaration, type Declaration, describeProblems, readDeclaration } from './declaration.ts'
 import type { Problem } from './problem.ts'
 import { formatFindings } from './report/findings.ts'
-import { formatSummary, summarise } from './report/summary.ts'
+import { formatExaminations } from './report/sources.ts'
+import { formatNext, formatSummary, summarise } from './report/summary.ts'
 import type { Environment } from './yaml/environment.ts'
 
 /** What the command touches of its process. */
 export interface Surroundings {
   readonly env: Environment
   readonly isTerminal: boolean
+  /** Asks the sources' databases. */
+  examine(declaration: Declaration): Promise<readonly SourceExamination[]>
   write(text: string): void
   exit(code: number): void
 }
@@ -17,30 +22,46 @@ export interface Surroundings {
 const PROCESS: Surroundings = {
   env: process.env,
   isTerminal: process.stdout.isTTY === true,
+  examine: (declaration) =>
+    Promise.all(
+      [...declaration.sources.values()].map(({ name, url, publication }) =>
+        examineSource({ name, url, publication, entities: capturedTables(declaration, name) }),
+      ),
+    ),
   write: (text) => process.stdout.write(text),
   exit: (code) => {
     process.exitCode = code
   },
 }
 
-/** `tributary validate`: checks a declaration without starting anything. Exit codes: 0 valid, 2 not. */
+/**
+ * `tributary validate`: checks a declaration without starting anything, and that each source's database fits it. A database that cannot
+ * be reached is a warning: whoever writes a declaration, or a build server, often may not reach it.
+ * Exit codes: 0 valid, 2 not, 1 when a database does not fit.
+ */
 export function validateCommand(surroundings: Surroundings = PROCESS): Command {
   return new Command('validate')
-    .description('check tributary.yaml as a whole, without starting anything')
+    .description('check tributary.yaml as a whole, and the databases of its sources; starts and changes nothing')
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
+    .option('--offline', 'ask no database')
     .option('--json', 'one JSON object instead of text')
-    .action((options: { file: string; json?: true }) => {
-      const { output, exitCode } = validate(options.file, options.json === true, surroundings)
+    .action(async (options: Options) => {
+      const { output, exitCode } = await validate(options, surroundings)
       surroundings.write(output)
       surroundings.exit(exitCode)
     })
 }
 
-function validate(
-  file: string,
-  json: boolean,
-  { env, isTerminal }: Surroundings,
-): { output: string; exitCode: number } {
+interface Options {
+  readonly file: string
+  readonly offline?: true
+  readonly json?: boolean
+}
+
+async function validate(
+  { file, offline, json = false }: Options,
+  { env, isTerminal, examine }: Surroundings,
+): Promise<{ output: string; exitCode: number }> {
   // Any value but the empty one turns colour off: no-color.org.
   const look = { colour: isTerminal && !env.NO_COLOR && !json }
   let text: string
@@ -62,9 +83,16 @@ function validate(
     return { output, exitCode: 2 }
   }
   const summary = summarise(declaration)
+  const sources = offline ? [] : await examine(declaration)
+  const findings = sources.flatMap((source) => findingsOf(source).map((finding) => `${source.name}: ${finding}`))
+  const unsuitable = findings.length > 0
+  const result = { file, problems, summary, ...(offline ? {} : { sources }) }
+  const error = { code: 'source-unsuitable', message: findings.join('\n') }
   return {
-    output: json ? envelope({ ok: true, file, problems, summary }) : formatSummary(summary, file, look),
-    exitCode: 0,
+    output: json
+      ? envelope(unsuitable ? { ok: false, error, ...result } : { ok: true, ...result })
+      : `${formatSummary(summary, file, look)}${formatExaminations(sources, look)}\n${formatNext(findings.length, look)}`,
+    exitCode: unsuitable ? CATALOGUE['source-unsuitable'].exitCode : 0,
   }
 }
 

@@ -257,6 +257,7 @@ test('validate is silent about nothing: the right declaration is said to be righ
   const { code, stdout, stderr } = await runCli(['validate', '-f', flow.file], flow.env)
   expect([code, stderr]).toStrictEqual([0, ''])
   expect(stdout).toContain('is valid')
+  expect(stdout).toContain('table public.customers, key id, identity full')
 })
 
 /** What provisioning could have changed: versions of the schema, publications, the warehouse's columns. */

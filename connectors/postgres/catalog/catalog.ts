@@ -44,6 +44,8 @@ export interface TableFacts {
    * Unique means by the columns' own comparison: an index with a collation that tells more apart does not count.
    */
   readonly uniqueKeys: readonly (readonly string[])[]
+  /** Tables that inherit from it, other than its partitions. */
+  readonly heirs: readonly string[]
   /** How rows are identified in the log; of a partitioned table, each of its partitions. */
   readonly identities: readonly IdentityFacts[]
 }
@@ -115,12 +117,14 @@ async function loadSome(sql: Sql, names: readonly TableName[]): Promise<(TableFa
             SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) k (num, sorted_by)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.num AND a.attcollation <> k.sorted_by
             JOIN pg_collation l ON l.oid = a.attcollation AND NOT l.collisdeterministic)),
+      'heirs', (SELECT coalesce(json_agg(h.inhrelid::regclass::text ORDER BY h.inhrelid), '[]')
+        FROM pg_inherits h WHERE h.inhparent = c.oid AND c.relkind = 'r'),
       'identities', (SELECT coalesce(json_agg(json_build_object(
           'table', p.oid::regclass::text, 'kind', p.relreplident,
           'columns', (SELECT coalesce(json_agg(a.attname), '[]')
             FROM pg_index i JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum = ANY (i.indkey::int2[])
             WHERE i.indrelid = p.oid AND i.indisvalid
-              AND CASE p.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END))), '[]')
+              AND CASE p.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate WHEN 'i' THEN i.indisreplident ELSE false END))), '[]')
         FROM pg_class p WHERE p.oid = c.oid AND c.relkind <> 'p'
           OR c.relkind = 'p' AND p.relkind <> 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))
     ) END AS facts

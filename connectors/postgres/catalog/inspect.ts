@@ -2,6 +2,7 @@ import { TributaryError } from '../../../schemas/errors.ts'
 import { formatFieldType } from '../../../schemas/field-type.ts'
 import { type CapturedTable, type LocatedTable, objectName } from '../captured-table.ts'
 import { quoteName, type Sql } from '../connection.ts'
+import { assessShape } from './assess.ts'
 import { type ColumnFacts, loadServer, loadTables, loadTypes, type ServerFacts, type TableFacts } from './catalog.ts'
 import { isKeyType, misfit, type Types } from './column-fit.ts'
 import { placeOf } from './place.ts'
@@ -26,6 +27,16 @@ export function inspectServer(server: ServerFacts): readonly string[] {
   return findings
 }
 
+/** pg_class.relkind of what may be taken for a table. */
+const OTHER_KINDS: Readonly<Record<string, string>> = {
+  v: 'a view',
+  m: 'a materialized view',
+  f: 'a foreign table',
+  S: 'a sequence',
+  i: 'an index',
+  c: 'a type',
+}
+
 /** What is wrong with a table for capture, each with what to do. Pure. */
 export function inspectTable(
   captured: CapturedTable,
@@ -38,9 +49,13 @@ export function inspectTable(
   if (facts === undefined)
     return [`table ${name} does not exist. Create it, or correct the table of entity ${captured.entity.name}`]
   if (facts.kind !== 'r' && facts.kind !== 'p')
-    return [`${name} is not a table; views and foreign tables have no log of changes`]
+    return [
+      `${name} is not a table but ${OTHER_KINDS[facts.kind] ?? 'something else'}, which has no log of changes. Capture the tables that it shows`,
+    ]
   const findings: string[] = []
-  if (facts.persistence !== 'p') findings.push(`table ${name} is not logged. Run: ALTER TABLE ${sqlName} SET LOGGED`)
+  if (facts.persistence === 't') findings.push(`table ${name} is temporary: no other session sees it`)
+  else if (facts.persistence !== 'p')
+    findings.push(`table ${name} is not logged. Run: ALTER TABLE ${sqlName} SET LOGGED`)
   if (!facts.mayRead)
     findings.push(
       `role ${quoteName(server.role)} may not read ${name}. Run: GRANT USAGE ON SCHEMA ${quoteName(captured.table.schema)} TO ` +
@@ -134,12 +149,17 @@ export function inspectSharing(captured: readonly CapturedTable[]): readonly str
   })
 }
 
-/** Tables that work, and would work better with a full replica identity. Pure. */
+/** What works, and not as one may expect: without a full replica identity, or with tables that inherit. Pure. */
 export function identityNotices(
   source: string,
   inspection: Pick<Inspection, 'tables' | 'facts'>,
 ): readonly { readonly code: string; readonly message: string }[] {
-  return inspection.facts.flatMap((facts) =>
+  const shapes = inspection.facts.flatMap((facts, index) =>
+    facts.heirs.length === 0
+      ? []
+      : assessShape(objectName(inspection.tables[index]!.table), { kind: 'r', heirs: facts.heirs }),
+  )
+  const identities = inspection.facts.flatMap((facts) =>
     facts.identities
       .filter((identity) => identity.kind !== 'f')
       .map((identity) => ({
@@ -149,6 +169,10 @@ export function identityNotices(
           `unchanged values are read again. Better: ALTER TABLE ${identity.table} REPLICA IDENTITY FULL`,
       })),
   )
+  return [
+    ...identities,
+    ...shapes.map((note) => ({ code: 'rows-not-captured', message: `source "${source}": ${note}` })),
+  ]
 }
 
 export interface Inspection {
@@ -158,11 +182,23 @@ export interface Inspection {
   readonly types: Types
 }
 
-/**
- * Checks the server and every captured table.
- * @throws TributaryError `source-unsuitable` with all findings at once
- */
-export async function inspect(sql: Sql, source: string, captured: readonly CapturedTable[]): Promise<Inspection> {
+export interface Examined {
+  readonly captured: CapturedTable
+  readonly facts: TableFacts | undefined
+  readonly findings: readonly string[]
+}
+
+/** Looks at the server and every captured table. */
+export async function examine(
+  sql: Sql,
+  captured: readonly CapturedTable[],
+): Promise<{
+  readonly server: ServerFacts
+  readonly types: Types
+  /** What is wrong with the server, or with what is captured as a whole. */
+  readonly serverFindings: readonly string[]
+  readonly tables: readonly Examined[]
+}> {
   const server = await loadServer(sql)
   const found = await loadTables(
     sql,
@@ -172,14 +208,33 @@ export async function inspect(sql: Sql, source: string, captured: readonly Captu
     sql,
     found.flatMap((facts) => facts?.columns.map((column) => column.typeOid) ?? []),
   )
-  const findings = [
-    ...inspectServer(server),
-    ...inspectSharing(captured),
-    ...captured.flatMap((one, index) => inspectTable(one, found[index], server, types)),
-  ]
+  return {
+    server,
+    types,
+    serverFindings: [...inspectServer(server), ...inspectSharing(captured)],
+    tables: captured.map((one, index) => ({
+      captured: one,
+      facts: found[index],
+      findings: inspectTable(one, found[index], server, types),
+    })),
+  }
+}
+
+/**
+ * Checks the server and every captured table.
+ * @throws TributaryError `source-unsuitable` with all findings at once
+ */
+export async function inspect(sql: Sql, source: string, captured: readonly CapturedTable[]): Promise<Inspection> {
+  const { server, types, serverFindings, tables } = await examine(sql, captured)
+  const findings = [...serverFindings, ...tables.flatMap((table) => table.findings)]
   if (findings.length > 0) throw unsuitable(source, findings)
-  const facts = found.filter((one) => one !== undefined)
-  return { server, facts, types, tables: captured.map((one, index) => locate(one, facts[index]!, types)) }
+  return { server, types, ...locateAll(tables, types) }
+}
+
+/** Tables without findings, as they stand in the catalogue. */
+export function locateAll(tables: readonly Examined[], types: Types): Pick<Inspection, 'tables' | 'facts'> {
+  const facts = tables.flatMap((table) => table.facts ?? [])
+  return { facts, tables: tables.map(({ captured }, index) => locate(captured, facts[index]!, types)) }
 }
 
 function locate(captured: CapturedTable, facts: TableFacts, types: Types): LocatedTable {

@@ -113,6 +113,16 @@ export async function preparePublication(
   if (findings.length > 0) throw unsuitable(source, findings)
 }
 
+/** What is wrong with the publication as it is; nothing where it is still to be made. */
+export async function examinePublication(
+  sql: Sql,
+  publication: string,
+  inspection: Inspection,
+): Promise<readonly string[]> {
+  const facts = await loadPublication(sql, publication)
+  return facts === undefined ? [] : inspectPublication(publication, facts, inspection)
+}
+
 async function run(sql: Sql, source: string, statement: string): Promise<void> {
   try {
     await sql.unsafe(statement)

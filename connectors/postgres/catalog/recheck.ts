@@ -12,13 +12,14 @@ import { placeOf } from './place.ts'
  * do not show in the log itself. Costs a query for each description: once a connection and after each change of the table.
  * @throws AlteredTable
  */
-export async function recheck(sql: Sql, table: LocatedTable, onNotice: OnNotice): Promise<void> {
+export async function recheck(sql: Sql, table: LocatedTable, known: Types, onNotice: OnNotice): Promise<void> {
   const facts = await loadTable(sql, table.table.schema, table.table.name)
   // Renamed or dropped since: the log says so at its place, if it has rows after it.
   if (facts === undefined) return
   const types = await loadTypes(
     sql,
     facts.columns.map((column) => column.typeOid),
+    known,
   )
   const altered = whatAltered(table, facts, types)
   if (altered !== undefined) throw new AlteredTable(table.entity.name, altered)

@@ -12,6 +12,15 @@ export interface EntityProgress {
   readonly running: RunningSnapshot | null
   /** Snapshots asked for on demand that wait for their turn. */
   readonly requests: readonly SnapshotRequest[]
+  /** What became of the last requests, for those who asked; the newest last. */
+  readonly answers: readonly SnapshotAnswer[]
+}
+
+export interface SnapshotAnswer {
+  readonly id: string
+  readonly rows: number
+  /** Why it was not carried out; null when it was. */
+  readonly problem: string | null
 }
 
 export interface WholeSnapshot {
@@ -45,6 +54,7 @@ export interface SnapshotRequest {
 }
 
 export const REQUESTS_MAX = 20
+const ANSWERS_MAX = 5
 
 const condition = z.object({ field: z.string(), op: z.enum(OPERATORS), value: z.string() })
 const point = z.string().regex(/^\d{1,20}$/)
@@ -66,6 +76,7 @@ const schema: z.ZodType<EntityProgress> = z.object({
     })
     .nullable(),
   requests: z.array(z.object({ id: z.string(), where: z.array(condition) })),
+  answers: z.array(z.object({ id: z.string(), rows: z.number(), problem: z.string().nullable() })),
 })
 
 /** @returns undefined when the stored value is of another form */
@@ -106,9 +117,10 @@ export function progressOf(
     : null
   const running = known?.running && covers(known.running.fields, places) ? known.running : null
   const requests = known?.requests ?? []
+  const answers = known?.answers ?? []
   const isWhole = whole !== null && covers(whole.fields, places)
-  if (isWhole || running?.where.length === 0) return { epoch, whole, running, requests }
-  return { epoch, whole, running: startRun(places, null, nowMs), requests }
+  if (isWhole || running?.where.length === 0) return { epoch, whole, running, requests, answers }
+  return { epoch, whole, running: startRun(places, null, nowMs), requests, answers }
 }
 
 function covers(fields: readonly string[], places: readonly string[]): boolean {
@@ -151,9 +163,19 @@ export function withRun(progress: EntityProgress, step: Partial<RunningSnapshot>
 
 /** The running snapshot is wholly on the topic. */
 export function finishRun(progress: EntityProgress): EntityProgress {
-  const { where, first, fields } = progress.running!
+  const { id, where, first, fields, rowsDone } = progress.running!
   const whole = where.length === 0 ? { position: first!, fields } : progress.whole
-  return { ...progress, whole, running: null }
+  const finished = { ...progress, whole, running: null }
+  return id === null ? finished : withAnswer(finished, { id, rows: rowsDone, problem: null })
+}
+
+/** The running snapshot cannot be carried out as it was asked for. */
+export function refuseRun(progress: EntityProgress, problem: string): EntityProgress {
+  return withAnswer({ ...progress, running: null }, { id: progress.running!.id!, rows: 0, problem })
+}
+
+export function withAnswer(progress: EntityProgress, answer: SnapshotAnswer): EntityProgress {
+  return { ...progress, answers: [...progress.answers, answer].slice(-ANSWERS_MAX) }
 }
 
 /**

@@ -5,13 +5,12 @@ import type { CaptureContext, PublishedRecord, SnapshotProgress, SourceEvent } f
 import { objectName } from '../captured-table.ts'
 import type { Types } from '../catalog/column-fit.ts'
 import { formatLsn } from '../lsn.ts'
-import type { OnNotice } from '../notice.ts'
 import { RememberedKeys } from '../remembered-keys.ts'
 import { planRows } from '../row-plan.ts'
 import { estimateRows } from './estimate.ts'
 import { existingKeys } from './existing-keys.ts'
 import type { SnapshotPoint } from './point.ts'
-import { finishRun, type RunningSnapshot, startNext, withRun } from './progress.ts'
+import { finishRun, type RunningSnapshot, refuseRun, startNext, withRun } from './progress.ts'
 import { readChunk } from './read-chunk.ts'
 import { snapshotColumns } from './row-events.ts'
 import type { SnapshotSession } from './session.ts'
@@ -33,7 +32,6 @@ export interface ReadTableOptions {
   readonly isOver: () => boolean
   readonly onRows: (count: number) => void
   readonly onProgress: (progress: SnapshotProgress) => void
-  readonly onNotice: OnNotice
   readonly signal: AbortSignal
 }
 
@@ -54,8 +52,8 @@ export async function* readTable(
   if (run().first === null) {
     const { name } = one.table.entity
     const rowsEstimated = await estimateUnlessRefused(one, options)
-    if (rowsEstimated === undefined) {
-      one.progress = startNext(one.table, { ...one.progress, running: null }, Date.now())
+    if (typeof rowsEstimated === 'string') {
+      one.progress = startNext(one.table, refuseRun(one.progress, rowsEstimated), Date.now())
       yield [progressEvent(one)]
       return false
     }
@@ -77,16 +75,13 @@ export async function* readTable(
   return true
 }
 
-/** @returns undefined when the server cannot carry out the filter that was asked for: that snapshot is given up */
-async function estimateUnlessRefused(one: TableWork, options: ReadTableOptions): Promise<number | undefined> {
-  const { id, where } = one.progress.running!
+/** @returns why not, when the server cannot carry out the filter that was asked for */
+async function estimateUnlessRefused(one: TableWork, options: ReadTableOptions): Promise<number | string> {
   try {
-    return await estimateRows(options.session, one.table, where)
+    return await estimateRows(options.session, one.table, one.progress.running!.where)
   } catch (error) {
     if (!(error instanceof TributaryError && error.code === 'filter-invalid')) throw error
-    const message = `source "${options.source}": the snapshot ${id} of ${one.table.entity.name} is given up: ${error.message}`
-    options.onNotice({ code: 'request-refused', level: 'warn', message })
-    return undefined
+    return error.message
   }
 }
 

@@ -11,6 +11,7 @@ import {
   progressOf,
   type SnapshotRequest,
   startNext,
+  withAnswer,
   withRequest,
 } from './progress.ts'
 
@@ -30,8 +31,8 @@ export interface SnapshotWork {
   /** Whether no entity has been read as a whole yet. */
   isFirst(): boolean
   neededFrom(entity: string): bigint | undefined
-  /** Takes a request in: the states to store for it, or `full` when too many wait already. */
-  ask(request: SnapshotRequest, entity: string): readonly StateEvent[] | 'full'
+  /** Takes a request in, or answers it at once with a `problem`; the states to store for it. */
+  ask(request: SnapshotRequest, entity: string, problem: string | null): readonly StateEvent[]
   /** The state with which an entity is read again as a whole, from the next start on. */
   forget(entity: string): StateEvent
 }
@@ -68,12 +69,14 @@ export function openWork(
         const one = tables.get(entity)
         return one === undefined ? undefined : neededFrom(one.progress)
       },
-      ask(request, entity) {
+      ask(request, entity, problem) {
         const one = tables.get(entity)!
-        const progress = withRequest(one.progress, request)
-        if (progress === 'full') return 'full'
-        if (progress === undefined) return []
-        one.progress = startNext(one.table, progress, nowMs())
+        const taken = problem === null ? withRequest(one.progress, request) : one.progress
+        if (taken === undefined) return []
+        const why = taken === 'full' ? 'too many wait already' : problem
+        if (taken === 'full' || why !== null)
+          one.progress = withAnswer(one.progress, { id: request.id, rows: 0, problem: why })
+        else one.progress = startNext(one.table, taken, nowMs())
         return [progressEvent(one)]
       },
       forget(entity) {

@@ -1,5 +1,5 @@
 import type { Declaration } from '../declaration.ts'
-import { BOLD, GREEN, INDENT, type Look, paint, WIDTH_MAX, wrap } from './terminal-text.ts'
+import { BOLD, BOLD_RED, GREEN, INDENT, type Look, paint, WIDTH_MAX, wrap } from './terminal-text.ts'
 
 /** What a declaration holds, without its secrets: the `summary` of `--json`. */
 export interface Summary {
@@ -83,7 +83,15 @@ export function formatSummary(summary: Summary, file: string, look: Look): strin
     ...(rows.length > 0 ? align(rows) : [`${INDENT}none yet`]),
   ])
   const head = `${paint(look, GREEN, '✓')} ${file} is valid: pipeline ${title(summary.name)}`
-  return `${[head, ...body].join('\n')}\n\nNext: ${title('tributary provision')} makes the topics, schemas and tables it needs.\n`
+  return `${[head, ...body].join('\n')}\n`
+}
+
+/** What to do after a valid declaration, whose databases have `findings`. */
+export function formatNext(findings: number, look: Look): string {
+  const provision = paint(look, BOLD, 'tributary provision')
+  if (findings === 0) return `Next: ${provision} makes the topics, schemas and tables it needs.\n`
+  const count = findings === 1 ? '1 finding' : `${findings} findings`
+  return `${paint(look, BOLD_RED, count)} at the sources. Set them right there, or change the declaration; then ${provision}.\n`
 }
 
 function counted(entities: number): string {

@@ -25,6 +25,7 @@ export const DIM = '2'
 export const RED = '31'
 export const BOLD_RED = '1;31'
 export const GREEN = '32'
+export const YELLOW = '33'
 export const CYAN = '36'
 
 export function paint(look: Look, style: string, text: string): string {

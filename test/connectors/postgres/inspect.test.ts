@@ -46,6 +46,7 @@ const TABLE: TableFacts = {
   rowSecurity: false,
   columns: [column('id', 20), column('name', 25)],
   uniqueKeys: [['id']],
+  heirs: [],
   identities: [{ table: 'customer', kind: 'd', columns: ['id'] }],
 }
 const findings = (facts: Partial<TableFacts> | undefined, table = CUSTOMER) =>
@@ -70,7 +71,9 @@ test('everything wrong with a server is told at once, with what to run', () => {
 test('each thing that makes a table unsuitable is told, with what to run', () => {
   const cases: readonly (readonly [Partial<TableFacts> | undefined, RegExp])[] = [
     [undefined, /public\.customer does not exist/],
-    [{ kind: 'v' }, /not a table/],
+    [{ kind: 'v' }, /not a table but a view/],
+    [{ kind: 'f' }, /a foreign table, which has no log/],
+    [{ persistence: 't' }, /is temporary/],
     [{ persistence: 'u' }, /SET LOGGED/],
     [{ mayRead: false }, /GRANT USAGE ON SCHEMA "public" TO "app"; GRANT SELECT ON "public"\."customer" TO "app"/],
     [{ rowSecurity: true }, /BYPASSRLS/],

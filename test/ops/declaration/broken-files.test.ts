@@ -34,7 +34,7 @@ const FORM: readonly Case[] = [
     title: 'an unknown field with no near name lists the known ones',
     changes: [['url: ${ERP_URL}', 'url: ${ERP_URL}\n    colour: red']],
     found: [
-      '11:5: sources.erp.colour: unknown field `colour`; known here: `type`, `url`, `slot`, `publication`, `heartbeat`, `walWarning`, `snapshot`',
+      '11:5: sources.erp.colour: unknown field `colour`; known here: `type`, `url`, `slot`, `publication`, `heartbeat`, `walWarning`, `snapshot`, `onLostHistory`',
     ],
   },
   {

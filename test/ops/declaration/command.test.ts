@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { SourceExamination, TableExamination } from '../../../connectors/postgres/examine.ts'
 import { validateCommand } from '../../../ops/declaration/command.ts'
 import { changed, ENVIRONMENT, PIPELINE } from './pipelines.ts'
 
@@ -11,7 +12,12 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 async function validate(
   text: string | undefined,
-  options: { arguments?: readonly string[]; isTerminal?: boolean; env?: Readonly<Record<string, string>> } = {},
+  options: {
+    arguments?: readonly string[]
+    isTerminal?: boolean
+    env?: Readonly<Record<string, string>>
+    sources?: readonly SourceExamination[]
+  } = {},
 ): Promise<{ output: string; exitCode: number | undefined }> {
   const file = join(folder, text === undefined ? 'missing.yaml' : 'p.yaml')
   if (text !== undefined) writeFileSync(file, text)
@@ -20,6 +26,7 @@ async function validate(
   const command = validateCommand({
     env: { ...ENVIRONMENT, ...options.env },
     isTerminal: options.isTerminal ?? false,
+    examine: async () => options.sources ?? [],
     write: (part) => {
       output += part
     },
@@ -141,5 +148,89 @@ Next: tributary provision makes the topics, schemas and tables it needs.
     const { output, exitCode } = await validate(undefined, { arguments: ['--json'] })
     expect(JSON.parse(output).problems).toHaveLength(1)
     expect(exitCode).toBe(2)
+  })
+})
+
+const TABLE: TableExamination = {
+  entity: 'customer',
+  table: 'public.customers',
+  key: ['id'],
+  identity: {
+    identity: 'full',
+    changedFields: 'known',
+    unchangedLargeValues: 'from the log',
+    updatesAndDeletes: 'identified',
+  },
+  findings: [],
+  notes: [],
+}
+const REACHED = { name: 'erp', unreachable: null, findings: [], tables: [TABLE] }
+
+describe("tributary validate, with the sources' databases", () => {
+  it('says for each entity what its replica identity means, in 100 columns', async () => {
+    const nothing = {
+      identity: 'nothing',
+      changedFields: 'not known',
+      unchangedLargeValues: 'read from the table',
+      updatesAndDeletes: 'refused by the server',
+    } as const
+    const finding = `the log does not say which row of order_lines an update or delete is about: its replica identity is empty. Run: ALTER TABLE order_lines REPLICA IDENTITY FULL`
+    const lines: TableExamination = {
+      ...TABLE,
+      entity: 'order-line',
+      table: 'public.order_lines',
+      key: ['order_id', 'line'],
+      identity: nothing,
+      findings: [finding],
+      notes: ['rows of old_lines, which inherit from public.order_lines, are not captured with it'],
+    }
+    const { output, exitCode } = await validate(PIPELINE, { sources: [{ ...REACHED, tables: [TABLE, lines] }] })
+    expect(output.slice(output.indexOf('database of'))).toBe(`database of erp
+  customer    table public.customers, key id, identity full
+              ✓ updates say which fields changed
+              ✓ large values that did not change come from the log
+              ✓ updates and deletes say which row they are about
+  order-line  table public.order_lines, key order_id, line, identity nothing
+              ! updates do not say which fields changed; subscribers compare all of them
+              ! large values that did not change are read from the table again
+              ! the server refuses every UPDATE and DELETE of the table once it is published
+              ! rows of old_lines, which inherit from public.order_lines, are not captured with it
+              ✗ the log does not say which row of order_lines an update or delete is about: its
+                replica identity is empty. Run: ALTER TABLE order_lines REPLICA IDENTITY FULL
+
+1 finding at the sources. Set them right there, or change the declaration; then tributary provision.
+`)
+    for (const line of output.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+    expect(exitCode).toBe(1)
+    const json = await validate(PIPELINE, { arguments: ['--json'], sources: [{ ...REACHED, tables: [lines] }] })
+    expect(JSON.parse(json.output)).toMatchObject({
+      ok: false,
+      error: { code: 'source-unsuitable', message: `erp: ${finding}` },
+      summary: { name: 'acme' },
+      sources: [{ name: 'erp', tables: [{ entity: 'order-line', identity: nothing }] }],
+    })
+    expect(json.exitCode).toBe(1)
+  })
+
+  it('warns of a database that does not answer, and is content', async () => {
+    const sources = [{ ...REACHED, unreachable: 'PostgreSQL does not answer', tables: [] }]
+    const { output, exitCode } = await validate(PIPELINE, { sources })
+    expect(output).toContain(
+      'database of erp\n  ! not checked: PostgreSQL does not answer\n\nNext: tributary provision',
+    )
+    expect(exitCode).toBe(0)
+    expect(JSON.parse((await validate(PIPELINE, { arguments: ['--json'], sources })).output)).toMatchObject({
+      ok: true,
+      sources: [{ unreachable: 'PostgreSQL does not answer' }],
+    })
+  })
+
+  it('asks no database with --offline, and says nothing of them', async () => {
+    const { output, exitCode } = await validate(PIPELINE, {
+      arguments: ['--offline', '--json'],
+      sources: [{ ...REACHED, findings: ['wal_level is replica'] }],
+    })
+    expect(JSON.parse(output)).not.toHaveProperty('sources')
+    expect(exitCode).toBe(0)
   })
 })

@@ -48,7 +48,8 @@ describe('the resolved declaration', () => {
       publication: 'tributary_acme_erp',
       heartbeatMs: 30_000,
       walWarningBytes: 1024 ** 3,
-      snapshot: { chunkRows: 5000 },
+      snapshot: { chunkRows: 5000, tables: 2 },
+      onLostHistory: 'resnapshot',
     })
     expect(declaration.entities.get('customer')).toEqual({
       name: 'customer',
