@@ -108,7 +108,6 @@ async function read(
   signal: AbortSignal,
 ): Promise<void> {
   const deadLetters = new OpenDeadLetters()
-  await options.loadDeadLetters(deadLetters)
   options.observer.deadLetters(options.source, deadLetters)
   const encode = createEncode({
     prefix: options.prefix,
@@ -118,7 +117,11 @@ async function read(
     onUnencodable: (row) => options.observer.unencodable(options.source, row),
   })
   const context: CaptureContext = {
-    loadState: options.loadState,
+    async loadState() {
+      // As with the state: only once no other process writes to the topic.
+      await options.loadDeadLetters(deadLetters)
+      return options.loadState()
+    },
     onStreaming: () => options.onReady(true),
     ...options.openPublished(() => queue.drained(), signal),
   }
