@@ -26,6 +26,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   fastify: ['ops/process'],
   pino: ['ops/process'],
   yaml: ['ops/declaration'],
+  aws4fetch: ['connectors/blobs'],
+  s3rver: [],
   // A second opinion for the tests, never what the product relies on.
   '@kafkajs/confluent-schema-registry': [],
 }

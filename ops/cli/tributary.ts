@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
+#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=70
 import { Command, CommanderError } from 'commander'
 import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'

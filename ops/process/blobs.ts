@@ -1,4 +1,5 @@
 import { openFolderStore } from '../../connectors/blobs/folder.ts'
+import { openS3Store } from '../../connectors/blobs/s3.ts'
 import type { BlobStore } from '../../connectors/blobs/store.ts'
 import type { Declaration } from '../declaration/declaration.ts'
 
@@ -6,5 +7,5 @@ import type { Declaration } from '../declaration/declaration.ts'
 export function openBlobStore({ blobs }: Declaration): BlobStore | null {
   if (blobs === null) return null
   if (blobs.type === 'folder') return openFolderStore(blobs.path)
-  throw new Error('not yet')
+  return openS3Store(blobs)
 }

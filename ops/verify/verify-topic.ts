@@ -8,8 +8,8 @@ import { hashKey, type KeyHash } from './key-hash.ts'
 import { type StaleKey, Suspects, type UnreadableRecord, unreadableRecord } from './suspects.ts'
 import { VersionTable } from './version-table.ts'
 
-/** How many keys are looked at in one reading of a topic, when nothing else is said: 116 MB. */
-export const KEYS_AT_ONCE = 3_000_000
+/** How many keys are looked at in one reading of a topic, when nothing else is said: 19 MB, so that the command stays below 300 MB. */
+export const KEYS_AT_ONCE = 500_000
 export const NAMED_MAX = 20
 /** How many keys that looked wrong are looked at once more: more than a writer that takes over repeats in one send. */
 export const SUSPECTS_MAX = 10_000

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import { createFlow, eventually, type Flow, type FlowProcess } from '../support/flow.ts'
-import { blobFiles, DOCUMENTS, declareDocuments, makeFolder, randomText } from './claims.ts'
+import { blobFiles, DOCUMENTS, declareDocuments, makeFolder } from './claims.ts'
 
 const VALUE_BYTES = 50_000_000
 const MEMORY_MAX_MB = 300
@@ -46,10 +46,10 @@ function peakMegabytes(pid: number): number {
 
 test(`rows of 50 MB of text and of bytea, one behind the other, are captured in less than ${MEMORY_MAX_MB} MB`, async () => {
   await flow.source.unsafe(
-    `INSERT INTO documents (id, body) SELECT n, ${randomText(VALUE_BYTES)} || n FROM generate_series(1, 2) n`,
+    `INSERT INTO documents (id, body) SELECT n, repeat(md5(n::text), ${VALUE_BYTES / 32}) FROM generate_series(1, 2) n`,
   )
   await flow.source.unsafe(
-    `INSERT INTO documents (id, scan) SELECT n, decode(${randomText(2 * VALUE_BYTES)} || '0' || n, 'hex') FROM generate_series(3, 4) n`,
+    `INSERT INTO documents (id, scan) SELECT n, decode(repeat(md5(n::text), ${VALUE_BYTES / 16}), 'hex') FROM generate_series(3, 4) n`,
   )
   await eventually(
     async () => (await published()) === 5,

@@ -13,6 +13,8 @@ export interface Probe {
   readonly arrayBuffers: number
   readonly delayP99Ms: number
   readonly delayMaxMs: number
+  /** The most processor time between two turns of its event loop. */
+  readonly turnMaxMs: number
 }
 
 export interface Measured {
@@ -26,6 +28,8 @@ export interface Measured {
   readonly arrayBuffersMb: number
   readonly delayP99Ms: number
   readonly delayMaxMs: number
+  /** The most processor time between two turns of its event loop. */
+  readonly turnMaxMs: number
 }
 
 /** `tributary <args>` as it is shipped, in a process of its own that is watched from outside. */
@@ -88,6 +92,7 @@ export async function startMeasured(
         arrayBuffersMb: arrayBuffers / MEGABYTE,
         delayP99Ms: last?.delayP99Ms ?? 0,
         delayMaxMs: last?.delayMaxMs ?? 0,
+        turnMaxMs: last?.turnMaxMs ?? 0,
       }
     },
     async published(topicPrefix) {
@@ -105,6 +110,7 @@ export async function startMeasured(
         () => `capture is ready\n${log}`,
         READY_MS_MAX,
       )
+      child.send('ready')
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return

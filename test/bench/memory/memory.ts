@@ -27,6 +27,7 @@ interface Row {
   readonly arrayBuffersMb: number
   readonly delayP99Ms: number
   readonly delayMaxMs: number
+  readonly turnMaxMs: number
 }
 
 /**
@@ -67,6 +68,7 @@ async function measureScenario(around: Surroundings, name: string, scenario: Sce
     arrayBuffersMb: round(measured.arrayBuffersMb),
     delayP99Ms: round(measured.delayP99Ms),
     delayMaxMs: round(measured.delayMaxMs),
+    turnMaxMs: round(measured.turnMaxMs),
   }
 }
 
@@ -139,6 +141,7 @@ export function printMemory(figures: Figures): void {
     ['buffers MB', (row) => row.arrayBuffersMb.toLocaleString('en')],
     ['loop p99 ms', (row) => row.delayP99Ms.toLocaleString('en')],
     ['loop max ms', (row) => row.delayMaxMs.toLocaleString('en')],
+    ['turn CPU max ms', (row) => row.turnMaxMs.toLocaleString('en')],
   ]
   const lines = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, text]) => text(row)))]
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
