@@ -13,26 +13,34 @@ export const FETCHED_BYTES_MAX = 32 * 1024 * 1024
 export class ClaimFetcher {
   readonly #blobs: BlobStore | null
   #held = 0
-  readonly #waiting: (() => void)[] = []
+  /** Resolves when whoever came last has its room. */
+  #entering: Promise<void> = Promise.resolve()
+  /** Wakes the one that waits for room. */
+  #freed: () => void = () => {}
 
   /** @param blobs null when none is declared */
   constructor(blobs: BlobStore | null) {
     this.#blobs = blobs
   }
 
-  /**
-   * Holds room for so many bytes while `work` goes on. In order of arrival, so that a large value is not passed by for ever.
-   */
+  /** Holds room for so many bytes while `work` goes on. In order of arrival, so that a large value is not passed by for ever. */
   async holding<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     if (bytes === 0) return await work()
+    const before = this.#entering
+    const entered = Promise.withResolvers<void>()
+    this.#entering = entered.promise
+    await before
     while (this.#held > 0 && this.#held + bytes > FETCHED_BYTES_MAX)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      await new Promise<void>((resolve) => {
+        this.#freed = resolve
+      })
     this.#held += bytes
+    entered.resolve()
     try {
       return await work()
     } finally {
       this.#held -= bytes
-      for (const wake of this.#waiting.splice(0)) wake()
+      this.#freed()
     }
   }
 

@@ -22,6 +22,8 @@ export interface GroupLag extends TopicPartition {
 export interface KafkaAdmin {
   /** The settings of those topics that exist. `configNames`: which settings to read. */
   describeTopics(topics: readonly string[], configNames: readonly string[]): Promise<Map<string, TopicSettings>>
+  /** The topics whose names begin so, in order. */
+  topicsBelow(prefix: string): Promise<readonly string[]>
   createTopics(topics: readonly TopicSettings[]): Promise<void>
   /** Sets these configs and leaves every other one as it is. */
   alterTopic(topic: string, configs: Readonly<Record<string, string>>): Promise<void>
@@ -48,6 +50,10 @@ export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promi
   return {
     describeTopics: (topics, configNames) =>
       wrap(brokers, 'reading topic settings', () => describeTopics(admin, topics, configNames)),
+    topicsBelow: (prefix) =>
+      wrap(brokers, 'listing topics', async () =>
+        (await admin.listTopics()).filter((topic) => topic.startsWith(prefix)).sort(),
+      ),
     createTopics: (topics) => wrap(brokers, 'creating topics', () => createTopics(admin, topics)),
     alterTopic: (topic, configs) =>
       wrap(brokers, `altering topic ${topic}`, async () => {

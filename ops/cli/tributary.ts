@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=70
 import { Command, CommanderError } from 'commander'
+import { blobsCommand } from '../blobs/command.ts'
 import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
@@ -35,6 +36,7 @@ for (const command of [
   recoverCommand(),
   verifyCommand(),
   deadLettersCommand(),
+  blobsCommand(),
   stackCommand(),
 ])
   program.addCommand(command)

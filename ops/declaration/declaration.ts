@@ -33,9 +33,10 @@ export interface Declaration {
 }
 
 export type DeclaredBlobs =
-  | { readonly type: 'folder'; readonly path: string }
+  | { readonly type: 'folder'; readonly keepMs: number; readonly path: string }
   | {
       readonly type: 's3'
+      readonly keepMs: number
       readonly endpoint: string
       readonly bucket: string
       readonly region: string

@@ -149,7 +149,12 @@ const topics = mapping({
 
 const blobs = mapping({
   type: oneOf(['folder', 's3']).describe('A folder that every process sees, or a store with the API of Amazon S3.'),
-  path: text('the path of a folder').optional().describe('The folder, from where this file is. For `folder` only.'),
+  path: text('the path of a folder')
+    .optional()
+    .describe('The folder, from where this file is; each pipeline has one of its own in it. For `folder` only.'),
+  keep: duration()
+    .default('7d')
+    .describe('How long a value stays after the last reference to it was made, beyond `topics.deleteRetention`.'),
   endpoint: matching(/^https?:\/\/[^\s/@]+\/?$/, 'an address such as `https://s3.eu-central-1.amazonaws.com`')
     .optional()
     .describe('The address of the store. For `s3` only, as all that follows.'),
@@ -161,7 +166,7 @@ const blobs = mapping({
     .describe('The region that requests are signed for. Default: us-east-1.'),
   prefix: matching(/^(?:[A-Za-z0-9_-]{1,60}\/){1,8}$/, 'letters, digits, - and _ in parts that each end with /')
     .optional()
-    .describe("What the names of objects begin with. Default: the pipeline's name and `/`."),
+    .describe("What the names of objects begin with, before the pipeline's name and `/`. Default: nothing."),
   accessKeyId: text().optional().describe('The access key.'),
   secretAccessKey: text().optional().describe('The secret of the access key.'),
 })

@@ -41,7 +41,7 @@ export function resolve(declared: Declared, file: string): Declaration {
       erasureMs: durationMs(declared.topics.erasure),
       minCompactionLagMs: durationMs(declared.topics.minCompactionLag),
     },
-    blobs: declared.blobs === undefined ? null : resolveBlobs(declared.blobs, declared.name, file),
+    blobs: declared.blobs === undefined ? null : resolveBlobs(declared.blobs, file),
     claims: { aboveBytes: sizeBytes(declared.claims.above), recordBytesMax: sizeBytes(declared.claims.recordMax) },
     sources: mapValues(declared.sources, ({ heartbeat, walWarning, ...source }, name): DeclaredSource => {
       const slot = defaultSlot(declared.name, name)
@@ -61,15 +61,16 @@ export function resolve(declared: Declared, file: string): Declaration {
 
 const REGION = 'us-east-1'
 
-function resolveBlobs(blobs: NonNullable<Declared['blobs']>, name: string, file: string): DeclaredBlobs {
-  const { type, path, endpoint, bucket, region = REGION, prefix = `${name}/`, accessKeyId, secretAccessKey } = blobs
+function resolveBlobs(blobs: NonNullable<Declared['blobs']>, file: string): DeclaredBlobs {
+  const { type, path, endpoint, bucket, region = REGION, prefix = '', accessKeyId, secretAccessKey } = blobs
+  const keepMs = durationMs(blobs.keep)
   if (type === 'folder') {
     if (path === undefined) throw unchecked('a folder without a path')
-    return { type, path: resolvePath(dirname(file), path) }
+    return { type, keepMs, path: resolvePath(dirname(file), path) }
   }
   if (endpoint === undefined || bucket === undefined || accessKeyId === undefined || secretAccessKey === undefined)
     throw unchecked('a store without an address')
-  return { type, endpoint: endpoint.replace(/\/$/, ''), bucket, region, prefix, accessKeyId, secretAccessKey }
+  return { type, keepMs, endpoint: endpoint.replace(/\/$/, ''), bucket, region, prefix, accessKeyId, secretAccessKey }
 }
 
 function resolveEntity(entity: Declared['entities'][string], name: string): DeclaredEntity {

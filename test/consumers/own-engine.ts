@@ -1,6 +1,7 @@
 import { onTestFinished, vi } from 'vitest'
 import type { BlobStore } from '../../connectors/blobs/store.ts'
 import type { Destination, Outcome, Patch } from '../../connectors/destination.ts'
+import type { Log } from '../../connectors/kafka/client.ts'
 import type { OutgoingRecord } from '../../connectors/kafka/producer.ts'
 import type { DeadLetterWriter } from '../../consumers/dead-letter.ts'
 import { Engine } from '../../consumers/engine.ts'
@@ -19,6 +20,7 @@ export interface EngineChoice {
   readonly lateRequestMs?: number
   /** Where large values are; by default there is no store. */
   readonly blobs?: BlobStore
+  readonly log?: Log
   /** What the destination answers for each request; by default everything is applied. May throw. */
   readonly answer?: (patches: readonly Patch[], request: number) => readonly Outcome[] | Promise<readonly Outcome[]>
 }
@@ -100,7 +102,7 @@ export function startEngine(choice: EngineChoice = {}) {
       claims: new ClaimFetcher(choice.blobs ?? null),
       membership,
       observer: SILENT_OBSERVER,
-      log: () => {},
+      log: choice.log ?? (() => {}),
       signal: stop.signal,
     },
     routes: [ROUTE],

@@ -1,5 +1,5 @@
 import { RECORD_BYTES_MAX } from '../../../schemas/avro/bytes.ts'
-import { parseSizeBytes } from '../notation.ts'
+import { parseDurationMs, parseSizeBytes } from '../notation.ts'
 import { isMapping, type Mapping, mappingOf, type Report, textOf } from './unchecked-values.ts'
 
 /** The least that a record may be limited to: room for many ordinary fields. */
@@ -10,8 +10,8 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   s3: ['endpoint', 'bucket', 'accessKeyId', 'secretAccessKey'],
 }
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  folder: ['type', 'path'],
-  s3: ['type', 'endpoint', 'bucket', 'region', 'prefix', 'accessKeyId', 'secretAccessKey'],
+  folder: ['type', 'keep', 'path'],
+  s3: ['type', 'keep', 'endpoint', 'bucket', 'region', 'prefix', 'accessKeyId', 'secretAccessKey'],
 }
 
 /** Checks that a blob store has what its type needs, and that the limits of records and claims fit together. */
@@ -31,7 +31,12 @@ export function checkBlobs(root: Mapping, report: Report): void {
     )
 }
 
+/** Less could be shorter than a record may be on its way from the store to its topic. */
+const KEEP_MS_MIN = 86_400_000
+
 function checkStore(store: Mapping, type: string, report: Report): void {
+  const keepMs = parseDurationMs(textOf(store.keep) ?? '')
+  if (keepMs !== undefined && keepMs < KEEP_MS_MIN) report(['blobs', 'keep'], 'must be at least `1d`')
   for (const field of NEEDED[type]!)
     if (store[field] === undefined)
       report(['blobs'], `\`${field}\` is missing`, `a store of type ${type} needs it`, 'key')
