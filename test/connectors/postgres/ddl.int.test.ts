@@ -30,8 +30,13 @@ async function streaming(entity: Entity = CUSTOMER, table = TABLE, more: Partial
 }
 
 /** What capture does after an error that may be tried again: everything anew, from the state that was stored. */
-async function again(database: OwnDatabase, before: Collected, entity: Entity): Promise<Collected> {
-  const source = sourceFor(database, [entity])
+async function again(
+  database: OwnDatabase,
+  before: Collected,
+  entity: Entity,
+  more: Partial<PostgresSourceOptions> = {},
+): Promise<Collected> {
+  const source = sourceFor(database, [entity], more)
   await source.prepare()
   const seen = collect(source, before.topics)
   await seen.until('the snapshot is done', isSnapshotDone)
@@ -232,6 +237,46 @@ test.each(HEALS)('%s: its entity is snapshotted anew, and capture goes on', asyn
   expect(rows.get('9')).toMatchObject({ name: 'goes on' })
   rows.delete('9')
   expect(rows).toEqual(expected)
+})
+
+test('a stop ends when the declaration follows: a column and a table renamed are read again from where they are', async () => {
+  const database = await streaming()
+  const { sql, seen } = database
+  await sql.unsafe(`
+    INSERT INTO customer VALUES (2, 'before');
+    ALTER TABLE customer RENAME name TO title; ALTER TABLE customer RENAME TO client;
+    INSERT INTO client VALUES (3, 'after')`)
+  await seen.ended
+  expect(seen.failure()).toMatchObject({ code: 'source-unsuitable' })
+  const entities = [
+    {
+      entity: CUSTOMER,
+      table: { schema: 'public', name: 'client' },
+      columns: { id: 'id', name: 'title', credit: 'credit' },
+    },
+  ]
+  const next = await again(database, seen, CUSTOMER, { entities })
+  await sql`UPDATE client SET title = 'goes on' WHERE id = 1`
+  await next.until('the update', hasChange('1', 'update'))
+  expect(topic(seen, next)).toEqual(
+    new Map([
+      ['1', row(1n, 'goes on', '1.2345')],
+      ['2', row(2n, 'before')],
+      ['3', row(3n, 'after')],
+    ]),
+  )
+})
+
+test('a stop ends when the declaration follows: a dropped column that is no longer declared costs no snapshot', async () => {
+  const database = await streaming()
+  const { sql, seen } = database
+  await sql.unsafe(`ALTER TABLE customer DROP name; INSERT INTO customer (id) VALUES (3)`)
+  await seen.ended
+  expect(seen.failure()).toMatchObject({ code: 'source-unsuitable' })
+  const less = entityOf('customer', { id: 'int64', credit: 'numeric' })
+  const next = await again(database, seen, less)
+  await next.until('the row that it stopped at', hasChange('3'))
+  expect(next.changes()).toMatchObject([{ op: 'create', after: { id: 3n, credit: null } }])
 })
 
 test('a table made anew while nobody watched is snapshotted anew at the next start', async () => {
