@@ -4,6 +4,7 @@ import { AlteredTable, requireSuitable } from './altered-table.ts'
 import { loadTypes } from './catalog/catalog.ts'
 import { type Inspection, inspect } from './catalog/inspect.ts'
 import { recheck } from './catalog/recheck.ts'
+import { watchTables } from './catalog/watch-tables.ts'
 import type { Sql } from './connection.ts'
 import type { OnNotice } from './notice.ts'
 import { acquire, type Held } from './slot/acquire.ts'
@@ -79,12 +80,32 @@ async function* stream(
   })
   const follower = openFollower(options, parts, held, work, place, heartbeat)
   const snapshots = planSegments(options, parts, held, work)
+  let left: AlteredTable | undefined
+  const tables = watchTables({
+    sql: parts.sql,
+    source: options.name,
+    publication: options.publication,
+    tables: parts.inspection.tables,
+    onNotice,
+    onLeft(altered) {
+      left = altered
+      // Whoever waits for the next messages hears of it.
+      held.reader.close().catch(() => {})
+    },
+    ...(options.tableLookMs && { everyMs: options.tableLookMs }),
+  })
   let segment: Segment | undefined
   try {
     while (!signal.aborted) {
       segment ??= await snapshots.next()
-      const batch = await nextBatch(held, work, segment, signal)
+      const batch = await nextBatch(held, work, segment, signal).catch(
+        (error: unknown) => left ?? Promise.reject(error),
+      )
       if (batch === undefined) return
+      if (batch instanceof AlteredTable) {
+        yield await forgetAltered(options, parts, work, batch)
+        throw batch
+      }
       follower.startBatch(parts.now())
       for (let index = 0; index < batch.length; ) {
         const out: SourceEvent[] = []
@@ -95,10 +116,7 @@ async function* stream(
         if (out.length > 0) yield out
         if ('error' in stopped) {
           if (stopped.error instanceof OtherHistory) yield* leaveHistory(options, held, onNotice)
-          if (stopped.error instanceof AlteredTable) {
-            await requireSuitable(stopped.error, () => inspect(parts.sql, options.name, options.entities))
-            yield [work.forget(stopped.error.entity)]
-          }
+          if (stopped.error instanceof AlteredTable) yield await forgetAltered(options, parts, work, stopped.error)
           throw stopped.error
         }
         if (signal.aborted) return
@@ -123,8 +141,23 @@ async function* stream(
     if (!signal.aborted) throw error
   } finally {
     heartbeat.close()
+    tables.close()
     await segment?.end()
   }
+}
+
+/**
+ * What to store for an altered table that fits: its entity has no snapshot any more, so the next start takes one.
+ * @throws TributaryError `source-unsuitable` when it does not fit
+ */
+async function forgetAltered(
+  options: PostgresSourceOptions,
+  { sql }: CaptureParts,
+  work: SnapshotWork,
+  altered: AlteredTable,
+): Promise<readonly SourceEvent[]> {
+  await requireSuitable(altered, () => inspect(sql, options.name, options.entities))
+  return [work.forget(altered.entity)]
 }
 
 /** What has been handed out, and may be acknowledged once it is durable. */

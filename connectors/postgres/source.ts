@@ -35,6 +35,8 @@ export interface PostgresSourceOptions {
   readonly onHeartbeat?: (heard: HeartbeatHeard) => void
   readonly onSnapshotProgress?: (progress: SnapshotProgress) => void
   readonly onNotice?: OnNotice
+  /** How often the tables are looked at for those that left the log; for tests. */
+  readonly tableLookMs?: number
   /** Microseconds since 1970-01-01 UTC. */
   readonly now?: () => bigint
 }
