@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { TributaryError } from '../../../schemas/errors.ts'
 import type { PublishedRange } from '../../source.ts'
 import { type CapturedTable, type LocatedTable, objectName } from '../captured-table.ts'
-import { type Condition, OPERATORS } from './condition.ts'
+import { type Condition, checkCondition, OPERATORS } from './condition.ts'
 
 /** How far the snapshots of one entity got. Stored under `snapshot/<entity>`; pure data and pure steps. */
 export interface EntityProgress {
@@ -96,7 +97,39 @@ function placesOf(table: Placed): readonly string[] {
 
 /** The progress with which an entity is read again as a whole. */
 export function forgotten(progress: EntityProgress): EntityProgress {
-  return { ...progress, whole: null, running: null }
+  return { ...progress, whole: null, running: null, requests: askedAgain(progress) }
+}
+
+/** The requests when what runs is given up: whoever asked for it still waits for an answer. */
+function askedAgain({ running, requests }: EntityProgress): readonly SnapshotRequest[] {
+  return running?.id == null ? requests : [{ id: running.id, where: running.where }, ...requests]
+}
+
+/** Answers what cannot be carried out any more, because its filter names a field that the declaration has not, or of another type. */
+function refuseUnfit({ entity }: Placed, progress: EntityProgress): EntityProgress {
+  let fit = progress
+  const { running } = progress
+  const problem = running && problemOf(running.where, entity)
+  if (running && problem) {
+    fit = { ...fit, running: null }
+    if (running.id !== null) fit = withAnswer(fit, { id: running.id, rows: 0, problem })
+  }
+  for (const { id, where } of progress.requests) {
+    const why = problemOf(where, entity)
+    if (why === null) continue
+    fit = withAnswer({ ...fit, requests: fit.requests.filter((one) => one.id !== id) }, { id, rows: 0, problem: why })
+  }
+  return fit
+}
+
+function problemOf(where: readonly Condition[], entity: Placed['entity']): string | null {
+  try {
+    for (const one of where) checkCondition(one, entity)
+    return null
+  } catch (error) {
+    if (!(error instanceof TributaryError)) throw error
+    return error.message
+  }
 }
 
 /**
@@ -111,16 +144,16 @@ export function progressOf(
   nowMs: number,
 ): EntityProgress {
   const places = placesOf(table)
-  const known = stored?.epoch === epoch ? stored : undefined
-  const whole = known?.whole
-    ? { ...known.whole, fields: known.whole.fields.filter((one) => places.includes(one)) }
-    : null
-  const running = known?.running && covers(known.running.fields, places) ? known.running : null
-  const requests = known?.requests ?? []
-  const answers = known?.answers ?? []
+  const fit = stored && refuseUnfit(table, stored)
+  const isKnown = fit?.epoch === epoch
+  const whole =
+    isKnown && fit.whole ? { ...fit.whole, fields: fit.whole.fields.filter((one) => places.includes(one)) } : null
+  const running = isKnown && fit.running && covers(fit.running.fields, places) ? fit.running : null
   const isWhole = whole !== null && covers(whole.fields, places)
-  if (isWhole || running?.where.length === 0) return { epoch, whole, running, requests, answers }
-  return { epoch, whole, running: startRun(places, null, nowMs), requests, answers }
+  const isKept = running === null ? isWhole : isWhole || running.where.length === 0
+  const now = isKept ? running : startRun(places, null, nowMs)
+  const requests = fit === undefined ? [] : now === fit.running ? fit.requests : askedAgain(fit)
+  return { epoch, whole, running: now, requests, answers: fit?.answers ?? [] }
 }
 
 function covers(fields: readonly string[], places: readonly string[]): boolean {
@@ -149,9 +182,13 @@ function startRun(fields: readonly string[], request: SnapshotRequest | null, no
   }
 }
 
-/** @returns undefined when it is known already (a message that came twice), `full` when too many wait */
-export function withRequest(progress: EntityProgress, request: SnapshotRequest): EntityProgress | 'full' | undefined {
-  if (progress.running?.id === request.id || progress.requests.some(({ id }) => id === request.id)) return undefined
+/** Whether a request was taken in before: after a crash its message comes again, at times when it was answered long since. */
+export function isKnownRequest({ running, requests, answers }: EntityProgress, id: string): boolean {
+  return running?.id === id || [...requests, ...answers].some((one) => one.id === id)
+}
+
+/** @returns `full` when too many wait */
+export function withRequest(progress: EntityProgress, request: SnapshotRequest): EntityProgress | 'full' {
   if (progress.requests.length >= REQUESTS_MAX) return 'full'
   return { ...progress, requests: [...progress.requests, request] }
 }

@@ -6,6 +6,7 @@ import type { History } from '../slot/history.ts'
 import {
   type EntityProgress,
   forgotten,
+  isKnownRequest,
   neededFrom,
   parseProgress,
   progressOf,
@@ -71,8 +72,8 @@ export function openWork(
       },
       ask(request, entity, problem) {
         const one = tables.get(entity)!
+        if (isKnownRequest(one.progress, request.id)) return []
         const taken = problem === null ? withRequest(one.progress, request) : one.progress
-        if (taken === undefined) return []
         const why = taken === 'full' ? 'too many wait already' : problem
         if (taken === 'full' || why !== null)
           one.progress = withAnswer(one.progress, { id: request.id, rows: 0, problem: why })

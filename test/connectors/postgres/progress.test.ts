@@ -3,6 +3,8 @@ import type { CapturedTable } from '../../../connectors/postgres/captured-table.
 import {
   type EntityProgress,
   finishRun,
+  forgotten,
+  isKnownRequest,
   neededFrom,
   parseProgress,
   progressOf,
@@ -61,11 +63,14 @@ test('a field that is read from another column, and an entity that is read from 
 test('requests wait for their turn, are taken once, and are bounded', () => {
   const asked = withRequest(begun, { id: 'r1', where: [] }) as EntityProgress
   expect(startNext(whole, asked, 9).running).toBe(begun.running)
-  expect(withRequest(asked, { id: 'r1', where: [] })).toBeUndefined()
+  expect(isKnownRequest(asked, 'r1')).toBe(true)
   const next = startNext(whole, finishRun(asked), 9)
   expect(next).toMatchObject({ running: { id: 'r1', startedAtMs: 9 }, requests: [] })
-  expect(withRequest(next, { id: 'r1', where: [] })).toBeUndefined()
-  let full: EntityProgress | 'full' | undefined = done
+  expect(isKnownRequest(next, 'r1')).toBe(true)
+  // After a crash the message may come again when all is done.
+  expect(isKnownRequest(finishRun(withRun(next, { first: '950' })), 'r1')).toBe(true)
+  expect(isKnownRequest(next, 'r2')).toBe(false)
+  let full: EntityProgress | 'full' = done
   for (let id = 0; id <= REQUESTS_MAX; id++) full = withRequest(full as EntityProgress, { id: `${id}`, where: [] })
   expect(full).toBe('full')
 })
@@ -83,6 +88,41 @@ test('a part of the rows makes nothing whole', () => {
   expect(finishRun(withRun(part, { first: '5' })).whole).toBeNull()
   // What the pipeline itself wants comes first.
   expect(again(whole, part).running).toMatchObject({ id: null, where: [] })
+})
+
+test('a request whose snapshot is given up is carried out again: whoever asked still waits', () => {
+  const asked = [{ id: 'r1', where: [{ field: 'id', op: '=' as const, value: '1' }] }]
+  const running = startNext(whole, { ...done, requests: asked }, 9)
+  const waits = { running: { id: null, where: [] }, requests: asked }
+  expect(again(whole, running, 2)).toMatchObject(waits)
+  expect(again(whole, forgotten(running))).toMatchObject(waits)
+  const less1 = startNext(less, { ...finishRun(withRun(again(less, undefined), { first: '5' })), requests: asked }, 9)
+  expect(again(whole, less1)).toMatchObject(waits)
+  expect(again(whole, running)).toEqual(running)
+})
+
+test('a request whose filter does not fit the declaration any more is answered with the reason', () => {
+  const where = [{ field: 'email', op: '=' as const, value: 'x' }]
+  const running = startNext(
+    whole,
+    {
+      ...done,
+      requests: [
+        { id: 'r1', where },
+        { id: 'r2', where },
+      ],
+    },
+    9,
+  )
+  const problem = expect.stringContaining('no field of that name')
+  expect(again(less, running)).toMatchObject({
+    running: null,
+    requests: [],
+    answers: [
+      { id: 'r1', rows: 0, problem },
+      { id: 'r2', rows: 0, problem },
+    ],
+  })
 })
 
 test('changes are needed from the first rows on, and from nowhere before there are any', () => {
