@@ -1,4 +1,5 @@
 import type { IncomingRecord, TopicPartition } from '../connectors/kafka/consumer.ts'
+import { isFence } from '../schemas/fence.ts'
 import { Assignment } from './assignment.ts'
 import { deadLetterRecord } from './dead-letter.ts'
 import { readHead } from './decode.ts'
@@ -75,8 +76,12 @@ export class Engine {
     const entity = assignment.scope.entity
     let coalesced = 0
     for (const record of records) {
-      const head = readHead(record)
       const ticket = assignment.offsets.add(record.offset)
+      if (isFence(record)) {
+        assignment.offsets.finish(ticket)
+        continue
+      }
+      const head = readHead(record)
       if (head === null) {
         void this.#giveUp(assignment, record, ticket)
         continue

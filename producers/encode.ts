@@ -15,7 +15,8 @@ export type QueueItem =
       readonly kind: 'record'
       readonly record: OutgoingRecord
       readonly bytes: number
-      readonly committedAt: bigint
+      /** Null for what is no change. */
+      readonly committedAt: bigint | null
     }
   /** Everything before it may be acknowledged to the source. */
   | { readonly kind: 'settle'; readonly settled: Settled }

@@ -1,5 +1,5 @@
 import type { Log } from '../connectors/kafka/client.ts'
-import type { Producer } from '../connectors/kafka/producer.ts'
+import type { OutgoingRecord, Producer } from '../connectors/kafka/producer.ts'
 import { pause } from '../connectors/pause.ts'
 import type { CaptureContext, Source, StoredState } from '../connectors/source.ts'
 import type { Delta } from '../schemas/delta.ts'
@@ -19,9 +19,9 @@ export interface CaptureOptions {
   readonly openSource: () => Source
   readonly openProducer: () => Producer
   readonly loadState: () => Promise<StoredState>
-  /** How entity topics are read back; `flushed` resolves once everything handed out so far is durable. */
+  /** How entity topics are read back; `flush` publishes records behind everything handed out so far, and waits for all that. */
   readonly openPublished: (
-    flushed: () => Promise<void>,
+    flush: (records: readonly OutgoingRecord[]) => Promise<void>,
     signal: AbortSignal,
   ) => Pick<CaptureContext, 'publishedRange' | 'published'>
   /** Fills the set of open capture dead letters from their topic. */
@@ -123,7 +123,7 @@ async function read(
       return options.loadState()
     },
     onStreaming: () => options.onReady(true),
-    ...options.openPublished(() => queue.drained(), signal),
+    ...options.openPublished((records) => queue.flush(records), signal),
   }
   for await (const events of source.events(context, signal)) {
     const whole = await options.claim(await hydrate(source, events), signal)

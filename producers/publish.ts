@@ -8,6 +8,8 @@ export const SEND_BYTES_MAX = 2 * 1024 * 1024
 /** Two sends ahead keep the broker busy; what waits longer outlives two collections and costs memory and time. */
 export const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 export const QUEUE_ITEMS_MAX = 50_000
+/** What a record without a value counts for. */
+const RECORD_BYTES = 100
 /** How often a position is stored, at most: what the source is told to forget is what was stored. */
 const STORE_INTERVAL_MS = 1_000
 
@@ -63,8 +65,9 @@ export class PublishQueue {
     return plan
   }
 
-  /** Resolves once everything pushed is sent. Rejects when publishing has failed. */
-  async drained(): Promise<void> {
+  /** Adds records that are no change, and resolves once everything pushed until now is sent. Rejects when publishing has failed. */
+  async flush(records: readonly OutgoingRecord[]): Promise<void> {
+    await this.push(records.map((record) => ({ kind: 'record', record, bytes: RECORD_BYTES, committedAt: null })))
     while (!this.#drained) {
       if (this.#failure) throw this.#failure
       await this.#changed(null)

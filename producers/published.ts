@@ -1,10 +1,13 @@
 import type { Kafka } from '../connectors/kafka/client.ts'
 import type { IncomingRecord } from '../connectors/kafka/consumer.ts'
-import { type ScannedBatch, scanTopic, topicRange } from '../connectors/kafka/scan-topic.ts'
+import type { OutgoingRecord } from '../connectors/kafka/producer.ts'
+import { partitionCount, type ScannedBatch, scanTopic, topicRange } from '../connectors/kafka/scan-topic.ts'
 import type { CaptureContext, PublishedBatch, PublishedRange, PublishedRecord } from '../connectors/source.ts'
+import { isFence } from '../schemas/fence.ts'
 import { recordKey, recordVersion } from '../schemas/record-head.ts'
 import { entityTopic } from '../schemas/topics.ts'
 import { SNAPSHOT_ORDINAL, type Version } from '../schemas/version.ts'
+import { fenceRecords } from './fence.ts'
 
 /** The most records that a source gets at once. */
 export const PUBLISHED_RECORDS_MAX = 1_000
@@ -17,29 +20,46 @@ export interface PublishedOptions {
   readonly brokers: readonly string[]
   /** The pipeline's name. */
   readonly prefix: string
-  /** Resolves once everything that the source has handed out is on its topic; rejects when it cannot be any more. */
-  flushed(): Promise<void>
+  readonly source: string
+  /**
+   * Publishes `records` behind everything that the source has handed out; resolves once all that is on its topics, and rejects when it
+   * cannot be any more.
+   */
+  flush(records: readonly OutgoingRecord[]): Promise<void>
   /** Ends a reading with the signal's reason, as one that was cut short must not look complete. */
   readonly signal?: AbortSignal
 }
 
 /**
- * What a source asks about the topic of an entity. Both wait for {@link PublishedOptions.flushed} first: a range that was taken before would
- * lack the records that are still on their way, and a key that is missed by a sweep lives for ever.
+ * What a source asks about the topic of an entity. First everything handed out is flushed: a range that was taken before would lack the
+ * records that are still on their way, and a key that is missed by a sweep lives for ever. For the same reason each partition is fenced
+ * once: a former writer of this source, frozen and not yet gone, cannot append behind what is read.
  * @throws TributaryError `topic-missing`, `kafka-unreachable`
  */
 export function createPublished(options: PublishedOptions): Pick<CaptureContext, 'publishedRange' | 'published'> {
-  const { kafka, brokers, prefix, flushed } = options
+  const { kafka, brokers, prefix } = options
   const signal = options.signal ?? new AbortController().signal
+  const fenced = new Map<string, Promise<void>>()
+
+  async function settle(topic: string): Promise<void> {
+    if (fenced.has(topic)) return options.flush([])
+    const fencing = partitionCount(kafka, brokers, topic).then((partitions) =>
+      options.flush(fenceRecords(topic, partitions, options.source)),
+    )
+    fenced.set(topic, fencing)
+    await fencing
+  }
+
   return {
     async publishedRange(entity) {
-      await flushed()
-      return await topicRange(kafka, brokers, entityTopic(prefix, entity))
+      const topic = entityTopic(prefix, entity)
+      await settle(topic)
+      return await topicRange(kafka, brokers, topic)
     },
     async *published(entity, range) {
-      await flushed()
-      for await (const batch of scanTopic(kafka, brokers, entityTopic(prefix, entity), range, signal))
-        yield* publishedBatches(batch)
+      const topic = entityTopic(prefix, entity)
+      await settle(topic)
+      for await (const batch of scanTopic(kafka, brokers, topic, range, signal)) yield* publishedBatches(batch)
     },
   }
 }
@@ -57,6 +77,7 @@ export function* publishedBatches({ records, rest }: ScannedBatch): Generator<Pu
 function lastOfEachKey(records: readonly IncomingRecord[]): readonly PublishedRecord[] {
   const last = new Map<string, PublishedRecord>()
   for (const record of records) {
+    if (isFence(record)) continue
     const published = publishedRecord(record)
     if (published !== undefined) last.set(published.key, published)
   }

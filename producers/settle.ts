@@ -40,7 +40,8 @@ export function planSend(queue: Iterable<QueueItem>, recordsMax: number, bytesMa
       records.push(item.record)
       bytes += item.bytes
       if (item.kind === 'barrier') sealed = true
-      else if (committedAt === null || item.committedAt > committedAt) committedAt = item.committedAt
+      else if (item.committedAt !== null && (committedAt === null || item.committedAt > committedAt))
+        committedAt = item.committedAt
     }
     items++
   }

@@ -10,6 +10,11 @@ import { createPartitionReader, type FetchedRecords, isOutOfRange, type Partitio
 const STANDSTILL_MS_MAX = 30_000
 const RETRY_PAUSE_MS = 250
 
+/** @throws TributaryError `topic-missing`, `kafka-unreachable` */
+export async function partitionCount(kafka: Kafka, brokers: readonly string[], topic: string): Promise<number> {
+  return (await offsetsOf(kafka, brokers, topic)).length
+}
+
 export interface ScannedBatch {
   /** Of one partition, in offset order; about a quarter of a megabyte. None where compaction left a hole. */
   readonly records: readonly IncomingRecord[]

@@ -48,12 +48,13 @@ export async function runCapture(
       openSource: () => openSource(environment, source, parts.onSnapshotProgress, watching),
       openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
       loadState: () => loadStored(kafka, declaration.kafka.brokers, declaration.name, sourceName),
-      openPublished: (flushed, either) =>
+      openPublished: (flush, either) =>
         createPublished({
           kafka,
           brokers: declaration.kafka.brokers,
           prefix: declaration.name,
-          flushed,
+          source: sourceName,
+          flush,
           signal: either,
         }),
       loadDeadLetters: (into) =>

@@ -1,4 +1,5 @@
 import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
+import { isFence } from '../../schemas/fence.ts'
 import { recordKey, recordVersion } from '../../schemas/record-head.ts'
 import { compareVersions, formatVersion, type Version } from '../../schemas/version.ts'
 import { hashKey, type KeyHash } from './key-hash.ts'
@@ -30,6 +31,7 @@ export interface UnreadableRecord {
 export function unreadableRecord(record: IncomingRecord): UnreadableRecord | undefined {
   const { partition, offset, value, headers } = record
   const key = recordKey(record.key) ?? null
+  if (isFence(record)) return undefined
   const place = { key, partition, offset: offset.toString() }
   if (key === null) return { ...place, reason: 'its key is none' }
   if (recordVersion(value, headers) !== undefined) return undefined

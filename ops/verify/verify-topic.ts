@@ -3,6 +3,7 @@ import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
 import { scanTopic, topicRange } from '../../connectors/kafka/scan-topic.ts'
 import type { PublishedRange } from '../../connectors/source.ts'
 import { TributaryError } from '../../schemas/errors.ts'
+import { isFence } from '../../schemas/fence.ts'
 import { recordKey, recordVersion } from '../../schemas/record-head.ts'
 import { hashKey, type KeyHash } from './key-hash.ts'
 import { type StaleKey, Suspects, type UnreadableRecord, unreadableRecord } from './suspects.ts'
@@ -143,8 +144,9 @@ class Slice {
     this.below = below
   }
 
-  note({ key, partition, value, headers }: IncomingRecord): void {
-    if (key === null) return
+  note(record: IncomingRecord): void {
+    const { key, partition, value, headers } = record
+    if (key === null || isFence(record)) return
     const hash = hashKey(key, partition, this.#hash)
     if (hash.slice < this.#from || hash.slice >= this.below) return
     const version = recordKey(key) === undefined ? undefined : recordVersion(value, headers)

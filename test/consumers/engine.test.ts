@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BatchRefused, type Outcome, type Patch, type Upsert } from '../../connectors/destination.ts'
 import { RECORDS_MAX } from '../../consumers/engine.ts'
 import { TributaryError } from '../../schemas/errors.ts'
+import { fenceHeaders, fenceKey } from '../../schemas/fence.ts'
 import { deleteOf, recordOf, upsertOf } from './fixtures.ts'
 import { APPLIED, startEngine, UNKNOWN } from './own-engine.ts'
 
@@ -12,6 +13,14 @@ const first = (patches: readonly Patch[] | undefined) => patches![0] as Upsert
 function inTurn(...outcomes: readonly Outcome[]) {
   return (patches: readonly Patch[], request: number) => patches.map(() => outcomes[request - 1] ?? APPLIED)
 }
+
+test('a fence of the source is passed over', () => {
+  const { sent, letters, engine } = startEngine()
+  const fence = { ...recordOf(deleteOf('x', 1), 0), key: Buffer.from(fenceKey(0)), headers: fenceHeaders('erp') }
+  engine.ingest([fence], 1n)
+  expect(engine.committable()[0]?.next).toBe(1n)
+  expect([sent.length, letters.length]).toEqual([0, 0])
+})
 
 describe('an outcome', () => {
   test('unknown repeats the record in full until it is known, and the next one is a difference again', async () => {

@@ -95,16 +95,16 @@ test('positions are stored at intervals, the last one at the end, and never a lo
   expect(stored.length).toBeLessThan(250)
 })
 
-test('drained waits for everything pushed before, sends under way included', async () => {
+test('a flush waits for everything pushed before, sends under way included', async () => {
   const queue = new PublishQueue()
   const done = Promise.withResolvers<void>()
   const running = publishing(
     queue,
     producerThat(() => done.promise),
   )
-  await queue.drained()
+  await queue.flush([])
   await queue.push([record('a', 1)])
-  const drained = queue.drained()
+  const drained = queue.flush([])
   expect(await isPending(drained)).toBe(true)
   done.resolve()
   await drained
@@ -112,10 +112,10 @@ test('drained waits for everything pushed before, sends under way included', asy
   await running
 })
 
-test('drained fails with the publishing that it waits for', async () => {
+test('a flush fails with the publishing that it waits for', async () => {
   const queue = new PublishQueue()
   await queue.push([record('a', 1)])
-  const drained = queue.drained()
+  const drained = queue.flush([])
   await expect(
     publishing(
       queue,
