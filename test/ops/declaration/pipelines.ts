@@ -61,3 +61,15 @@ export function findings(text: string, env: Readonly<Record<string, string>> = E
 function noSecretFiles(): string {
   throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
 }
+
+/** A pipeline with something wrong in it, and what is found. */
+export interface Case {
+  readonly title: string
+  readonly changes: readonly (readonly [from: string, to: string])[]
+  readonly found: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Every type of a field, as messages list them. */
+export const TYPES =
+  'string, boolean, int32, int64, numeric, double, date, time, timestamp, timestamptz, uuid, bytes, json, decimal(p,s), enum(a,b,…), any of these followed by []'
