@@ -9,7 +9,8 @@ import type { Sql } from './connection.ts'
 import type { OnNotice } from './notice.ts'
 import { acquire, type Held } from './slot/acquire.ts'
 import { HEARTBEAT_PREFIX, type Heartbeat, parseHeartbeat, startHeartbeat } from './slot/heartbeat.ts'
-import { compareToMark, formatMark, type Mark } from './slot/history.ts'
+import { heldError, lostNotice } from './slot/history.ts'
+import { OtherHistory, type PlaceTracker, trackPlace } from './slot/track-place.ts'
 import { checkCondition } from './snapshot/condition.ts'
 import { type Segment, startSegment } from './snapshot/segment.ts'
 import { openWork, type SnapshotWork } from './snapshot/work.ts'
@@ -38,7 +39,7 @@ export async function* captureEvents(
   options: PostgresSourceOptions,
   parts: CaptureParts,
 ): AsyncGenerator<readonly SourceEvent[]> {
-  const { signal, context, inspection } = parts
+  const { signal, inspection } = parts
   const entities = inspection.tables.map(({ entity }) => entity.name)
   const held = await acquire({ ...options, ...parts, source: options.name, entities })
   if (held === undefined) return
@@ -48,7 +49,6 @@ export async function* captureEvents(
   }
   signal.addEventListener('abort', stop, { once: true })
   try {
-    context.onStreaming()
     const { work, changes } = openWork(inspection, held.history, held.stored, Date.now)
     if (held.isNew) yield [{ kind: 'state', name: 'history', value: held.history }]
     if (held.stored.values.has('recover')) yield [{ kind: 'state', name: 'recover', value: null }]
@@ -95,10 +95,15 @@ async function* stream(
     ...(options.tableLookMs && { everyMs: options.tableLookMs }),
   })
   let segment: Segment | undefined
+  let isReady = false
   try {
     while (!signal.aborted) {
-      segment ??= await snapshots.next()
-      const batch = await nextBatch(held, work, segment, signal).catch(
+      const isReread = place.rereadUpTo() !== undefined
+      // Until then it may turn out that this is another history.
+      if (!isReread && !isReady) parts.context.onStreaming()
+      isReady ||= !isReread
+      if (!isReread) segment ??= await snapshots.next()
+      const batch = await nextBatch(held, isReread || segment !== undefined || work.open().length > 0, signal).catch(
         (error: unknown) => left ?? Promise.reject(error),
       )
       if (batch === undefined) return
@@ -109,8 +114,16 @@ async function* stream(
       follower.startBatch(parts.now())
       for (let index = 0; index < batch.length; ) {
         const out: SourceEvent[] = []
-        const stopped = await consume(follower, batch, index, segment?.bound(), out)
+        const reread = place.rereadUpTo()
+        const stopped = await consume(follower, batch, index, reread ?? segment?.bound(), out)
         index = stopped.index
+        if (reread !== undefined && !('error' in stopped)) {
+          // All that came is below the commit, and so on the topics already.
+          if (stopped.why === 'bound' && place.rereadUpTo() !== undefined) yield* leaveHistory(options, held, onNotice)
+          yield place.progress()
+          continue
+        }
+        if (reread !== undefined) out.length = 0
         if (!('error' in stopped) && stopped.why === 'request') out.push(...takeRequest(options, work, stopped.request))
         out.push(...place.progress())
         if (out.length > 0) yield out
@@ -160,68 +173,18 @@ async function forgetAltered(
   return [work.forget(altered.entity)]
 }
 
-/** What has been handed out, and may be acknowledged once it is durable. */
-interface PlaceTracker {
-  cover(position: bigint, xid: number | null): void
-  /** The progress event for what was covered since the last one, if any. */
-  progress(): readonly SourceEvent[]
-}
-
-function trackPlace({ history, stored, expected }: Held): PlaceTracker {
-  let waiting: Mark | undefined = expected
-  let mark = stored.position?.mark ?? undefined
-  let position = 0n
-  let told = 0n
-  return {
-    cover(end, xid) {
-      if (xid !== null) {
-        const commit = { epoch: history.epoch, end, xid }
-        const order = waiting === undefined ? 'same' : compareToMark(waiting, end, xid)
-        if (order === 'other') throw new OtherHistory(waiting!)
-        if (order === 'same') {
-          waiting = undefined
-          mark = formatMark(commit)
-        }
-      }
-      if (end > position) position = end
-    },
-    progress() {
-      if (position <= told) return []
-      told = position
-      return [{ kind: 'progress', position, ...(mark === undefined ? {} : { mark }) }]
-    },
-  }
-}
-
-/** The log does not hold a commit that was captured: another history has taken its place. */
-class OtherHistory extends Error {
-  readonly mark: Mark
-  constructor(mark: Mark) {
-    super('another history')
-    this.mark = mark
-  }
-}
-
 /** A new epoch begins with the next start; held for a person, nothing is stored, and the next start finds the same. */
 async function* leaveHistory(
-  options: PostgresSourceOptions,
-  { history }: Held,
+  { name, onLostHistory }: PostgresSourceOptions,
+  { history, start }: Held,
   onNotice: OnNotice,
 ): AsyncGenerator<readonly SourceEvent[], never> {
   const why = 'the server was set back in time: its log does not hold a transaction that was captured'
-  if (options.onLostHistory === 'hold')
-    throw new TributaryError(
-      'history-lost',
-      `source "${options.name}" is held: ${why}. Changes may be missing. To read every table again and delete what vanished meanwhile, run: ` +
-        `tributary recover ${options.name}`,
-    )
-  onNotice({
-    code: 'history-lost',
-    level: 'warn',
-    message: `source "${options.name}": ${why}. A new epoch (${history.epoch + 1}) begins: every table is read again, and what vanished meanwhile is deleted`,
-  })
-  yield [{ kind: 'state', name: 'history', value: { ...history, epoch: history.epoch + 1 } }]
-  throw new TributaryError('history-lost', `source "${options.name}": ${why}. It starts again with a new epoch.`)
+  if (onLostHistory === 'hold') throw heldError(name, why)
+  const epoch = history.epoch + 1
+  onNotice(lostNotice(name, why, epoch))
+  yield [{ kind: 'state', name: 'history', value: { ...history, epoch, start: String(start) } }]
+  throw new TributaryError('history-lost', `source "${name}": ${why}. It starts again with a new epoch.`)
 }
 
 function openFollower(
@@ -313,15 +276,17 @@ function planSegments(options: PostgresSourceOptions, parts: CaptureParts, { his
   }
 }
 
-/** @returns undefined when `signal` was aborted */
+/**
+ * @param isAsking whether to ask an idle server how far it has read
+ * @returns undefined when `signal` was aborted
+ */
 async function nextBatch(
   { reader }: Held,
-  work: SnapshotWork,
-  segment: Segment | undefined,
+  isAsking: boolean,
   signal: AbortSignal,
 ): Promise<readonly Buffer[] | undefined> {
   try {
-    if (segment === undefined && work.open().length === 0) return await reader.read()
+    if (!isAsking) return await reader.read()
     const batch = await reader.read(POLL_MS)
     // An idle server says nothing; asked, it says how far it has read, which may be the point.
     if (batch.length === 0) reader.requestKeepAlive()

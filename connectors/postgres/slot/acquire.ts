@@ -1,4 +1,3 @@
-import { TributaryError } from '../../../schemas/errors.ts'
 import { pause } from '../../pause.ts'
 import type { CaptureContext, StoredState } from '../../source.ts'
 import { openReplication, type Sql } from '../connection.ts'
@@ -7,12 +6,14 @@ import { parseLsn } from '../lsn.ts'
 import type { OnNotice } from '../notice.ts'
 import { openReader, type Reader } from '../stream/reader.ts'
 import {
+  capturedCommit,
   capturedUpTo,
+  type Evidence,
   type History,
+  heldError,
   isRecoveryAsked,
-  type Mark,
+  lostNotice,
   parseHistory,
-  parseMark,
   whyBeyondFork,
   whyLost,
 } from './history.ts'
@@ -56,8 +57,18 @@ export interface Held {
   readonly history: History
   /** Whether {@link history} has to be stored before anything else. */
   readonly isNew: boolean
-  /** A commit that the slot's log will show again, when it stands before it; else another history has taken its place. */
-  readonly expected: Mark | undefined
+  /** Where the slot stood when it was taken: its log goes on from there. */
+  readonly start: bigint
+  /** How far this history was captured; nothing before it is stored again. */
+  readonly captured: bigint
+  /** Whether the slot stands before the last commit captured, so that its log will show that one again, if it is the same history. */
+  readonly isBefore: boolean
+}
+
+/** Why a slot had to be made again, and the epoch that it is said of. */
+interface Known {
+  readonly epoch: number
+  readonly why: string
 }
 
 /**
@@ -69,7 +80,7 @@ export interface Held {
 export async function acquire(options: AcquireOptions): Promise<Held | undefined> {
   const { sql, slot, signal } = options
   // Why the slot had to be made again; to what was made again the later question would get another answer.
-  let known: string | undefined
+  let known: Known | undefined
   while (!signal.aborted) {
     const facts = await loadSlot(sql, slot)
     const place = await loadPlace(sql)
@@ -96,7 +107,7 @@ async function makeSlot(
   options: AcquireOptions,
   facts: SlotFacts | undefined,
   place: Place,
-): Promise<string | undefined> {
+): Promise<Known | undefined> {
   const { sql, slot, signal } = options
   const stored = await options.context.loadState()
   const history = parseHistory(stored)
@@ -109,72 +120,52 @@ async function makeSlot(
     // Another capture process was quicker: who gets to read from it decides.
     if (!isSqlState((error as Error).cause, '42710')) throw error
   })
-  return why
+  return why === undefined || history === null ? undefined : { epoch: history.epoch, why }
 }
 
-async function decide(options: AcquireOptions, reader: Reader, known: string | undefined): Promise<Held> {
-  const { sql, slot, context } = options
+async function decide(options: AcquireOptions, reader: Reader, known: Known | undefined): Promise<Held> {
+  const { sql, slot, context, source } = options
   const facts = await loadSlot(sql, slot)
   const place = await loadPlace(sql)
   const stored = await context.loadState()
   const before = parseHistory(stored)
+  const { system, timeline } = place
+  const start = facts?.confirmed_flush_lsn ?? place.end
   const begin = (epoch: number): Held => {
-    const start = String(facts?.confirmed_flush_lsn ?? place.end)
-    const history = { epoch, system: place.system, timeline: place.timeline, start }
-    return { reader, stored, history, isNew: true, expected: undefined }
+    const history = { epoch, system, timeline, start: String(start) }
+    return { reader, stored, history, isNew: true, start, captured: start, isBefore: false }
   }
   if (before === null) return begin(1)
-  const why = known ?? (await findWhyLost(options, facts, place, before, stored))
+  const fork = await loadFork(options, place, before)
+  // Said of an epoch that has ended meanwhile, it was answered: by another capture process, while this one waited.
+  const told = known?.epoch === before.epoch ? known.why : undefined
+  const why = told ?? (await findWhyLost(options, { slot, facts, place, history: before, stored, fork }))
   if (why !== undefined) {
     refuseIfHeld(options, stored, before, why)
-    options.onNotice({
-      code: 'history-lost',
-      level: 'warn',
-      message:
-        `source "${options.source}": ${why}. Changes may be missing, so a new epoch (${before.epoch + 1}) begins: every table is read again, ` +
-        'and what vanished meanwhile is deleted',
-    })
+    options.onNotice(lostNotice(source, why, before.epoch + 1))
     return begin(before.epoch + 1)
   }
-  const history = { ...before, timeline: place.timeline }
-  const mark = parseMark(stored.position?.mark, before.epoch)
-  const isReread = mark !== undefined && facts?.confirmed_flush_lsn != null && facts.confirmed_flush_lsn < mark.end
-  return {
-    reader,
-    stored,
-    history,
-    isNew: history.timeline !== before.timeline,
-    expected: isReread ? mark : undefined,
-  }
+  const captured = capturedUpTo(before, stored, fork ?? undefined)
+  const commit = capturedCommit(before, stored)
+  const isNew = timeline !== before.timeline
+  const history = isNew ? { ...before, timeline, start: String(captured) } : before
+  return { reader, stored, history, isNew, start, captured, isBefore: commit !== undefined && start < commit.end }
 }
 
 function refuseIfHeld(options: AcquireOptions, stored: StoredState, history: History, why: string): void {
-  if (options.onLostHistory !== 'hold' || isRecoveryAsked(stored, history)) return
-  throw new TributaryError(
-    'history-lost',
-    `source "${options.source}" is held: ${why}. Changes may be missing. To read every table again and delete what vanished meanwhile, run: ` +
-      `tributary recover ${options.source}`,
-  )
+  if (options.onLostHistory === 'hold' && !isRecoveryAsked(stored, history)) throw heldError(options.source, why)
 }
 
-async function findWhyLost(
-  options: AcquireOptions,
-  facts: SlotFacts | undefined,
-  place: Place,
-  history: History,
-  stored: StoredState,
-): Promise<string | undefined> {
-  const { slot } = options
-  const isMoved = place.system === history.system && place.timeline !== history.timeline
-  const fork = isMoved ? await loadFork(options, place.timeline, history.timeline) : undefined
-  const why = whyLost({ slot, facts, place, history, stored, fork })
+async function findWhyLost(options: AcquireOptions, evidence: Evidence): Promise<string | undefined> {
+  const { place, history, fork } = evidence
+  const why = whyLost(evidence)
   if (why !== undefined || fork === undefined || fork === null) return why
-  return whyBeyondFork(place, fork, await newestPublished(options, history.epoch, capturedUpTo(history, stored)))
+  return whyBeyondFork(place, fork, await newestPublished(options, history.epoch))
 }
 
-/** The newest position of `epoch` on the entity topics, at least `floor`. */
-async function newestPublished({ context, entities }: AcquireOptions, epoch: number, floor: bigint): Promise<bigint> {
-  let newest = floor
+/** The newest position of `epoch` on the entity topics. */
+async function newestPublished({ context, entities }: AcquireOptions, epoch: number): Promise<bigint> {
+  let newest = 0n
   for (const entity of entities)
     for await (const { records } of context.published(entity, await context.publishedRange(entity)))
       for (const { version } of records)
@@ -182,14 +173,20 @@ async function newestPublished({ context, entities }: AcquireOptions, epoch: num
   return newest
 }
 
-/** Where `to` left the line of `from`; null when it does not come from it. */
-async function loadFork(options: AcquireOptions, to: number, from: number): Promise<bigint | null> {
+/** Where the present timeline left that of `history`: null when it does not come from it, undefined when both are the same. */
+async function loadFork(
+  options: AcquireOptions,
+  { system, timeline }: Place,
+  history: History,
+): Promise<bigint | null | undefined> {
+  if (system !== history.system || timeline === history.timeline) return undefined
   const connection = openReplication(options.url, options.application, 0)
   try {
-    const [row] = await connection.sql.unsafe<{ content: string | Uint8Array }[]>(`TIMELINE_HISTORY ${to}`)
-    return parseFork(typeof row!.content === 'string' ? row!.content : Buffer.from(row!.content).toString('utf8'), from)
+    const [row] = await connection.sql.unsafe<{ content: string | Uint8Array }[]>(`TIMELINE_HISTORY ${timeline}`)
+    const { content } = row!
+    return parseFork(typeof content === 'string' ? content : Buffer.from(content).toString('utf8'), history.timeline)
   } catch (error) {
-    throw failure(`reading the history of timeline ${to}`, connection.lastWords() ?? error)
+    throw failure(`reading the history of timeline ${timeline}`, connection.lastWords() ?? error)
   } finally {
     await connection.close()
   }
@@ -204,7 +201,7 @@ export function parseFork(content: string, from: number): bigint | null {
   return null
 }
 
-/** Starts streaming once no other process holds the slot. */
+/** Starts streaming once no other process holds the slot; `missing` when there is none that can be read. */
 async function openWhenFree(options: AcquireOptions): Promise<Reader | 'missing' | undefined> {
   const { sql, slot, signal, settled } = options
   const noticeAt = performance.now() + HOLDER_NOTICE_MS
@@ -216,6 +213,9 @@ async function openWhenFree(options: AcquireOptions): Promise<Reader | 'missing'
     } catch (error) {
       // Dropped meanwhile, by whoever makes it anew.
       if (isSqlState(error, '42704')) return 'missing'
+      // Given up by the server since it was looked at.
+      const facts = isSqlState(error, '55000') ? await loadSlot(sql, slot) : undefined
+      if (facts !== undefined && isGone(facts)) return 'missing'
       const failed = failure(`starting to stream from slot "${slot}"`, error)
       if (failed.code !== 'slot-in-use') throw failed
     }

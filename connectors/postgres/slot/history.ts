@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { TributaryError } from '../../../schemas/errors.ts'
 import type { StoredState } from '../../source.ts'
 import { formatLsn } from '../lsn.ts'
+import type { Notice } from '../notice.ts'
 import { isGone, type Place, type SlotFacts } from './slot.ts'
 
 /** The history that a source's versions belong to. Stored under `history`. */
@@ -11,7 +12,7 @@ export interface History {
   /** The cluster's system identifier. */
   readonly system: string
   readonly timeline: number
-  /** Where the slot stood when the epoch began, as a decimal LSN. */
+  /** Where the slot stood when the epoch began, or how far it was captured when its timeline did, as a decimal LSN. */
   readonly start: string
 }
 
@@ -57,23 +58,30 @@ export interface Evidence {
 
 /**
  * Why the history cannot be continued, as the end of a sentence; undefined when nothing speaks against it. Pure.
- * A changed timeline leaves one question open: whether a change beyond the fork was published ({@link isBeyondFork}).
+ * A changed timeline leaves one question open: whether a change beyond the fork was published ({@link whyBeyondFork}).
  */
 export function whyLost({ slot, facts, place, history, stored, fork }: Evidence): string | undefined {
   if (isRecoveryAsked(stored, history)) return 'a person asked for a new beginning'
   if (place.system !== history.system)
     return `the server is another database cluster (system identifier ${place.system}) than the one captured so far (${history.system})`
-  const captured = capturedUpTo(history, stored)
-  if (place.end < captured)
+  const isMoved = place.timeline !== history.timeline
+  const captured = capturedUpTo(history, stored, fork ?? undefined)
+  if (!isMoved && place.end < captured)
     return `the server's log ends at ${formatLsn(place.end)}, before ${formatLsn(captured)} where it was captured: it was set back in time`
   if (fork === null)
     return `the server is on timeline ${place.timeline}, which does not come from timeline ${history.timeline} that was captured: it was set back in time`
-  if (fork !== undefined && captured > fork)
+  // Beyond it the position may be: the rest of the log that a failover lost held nothing of ours.
+  const commit = capturedCommit(history, stored)?.end ?? BigInt(history.start)
+  if (fork !== undefined && commit > fork)
     return (
       `the server is on timeline ${place.timeline}, which left timeline ${history.timeline} at ${formatLsn(fork)}, before ` +
-      `${formatLsn(captured)} where it was captured: a failover lost changes that were published`
+      `${formatLsn(commit)} where it was captured: a failover lost changes that were published`
     )
-  if (facts === undefined) return `replication slot "${slot}" does not exist any more`
+  if (facts === undefined)
+    return (
+      `replication slot "${slot}" does not exist any more` +
+      (isMoved ? `: a failover to timeline ${place.timeline} did not bring it along` : '')
+    )
   if (isGone(facts))
     return `the server gave replication slot "${slot}" up (wal_status ${facts.wal_status ?? 'unknown'}, ${facts.invalidation_reason ?? 'its log was removed'})`
   const confirmed = facts.confirmed_flush_lsn
@@ -85,11 +93,24 @@ export function whyLost({ slot, facts, place, history, stored, fork }: Evidence)
   return undefined
 }
 
-/** The last position that was captured for certain. */
-export function capturedUpTo(history: History, stored: StoredState): bigint {
+/**
+ * How far the history was captured. A position that was stored in another epoch or on another timeline says nothing here, as the same
+ * numbers mean other places of the log.
+ * @param fork where the history's timeline was left
+ */
+export function capturedUpTo(history: History, stored: StoredState, fork?: bigint): bigint {
   const start = BigInt(history.start)
-  const position = stored.position?.position ?? 0n
-  return position > start ? position : start
+  const mark = parseMark(stored.position?.mark)
+  const isOurs = mark === undefined || (mark.epoch === history.epoch && mark.timeline === history.timeline)
+  const position = isOurs ? (stored.position?.position ?? 0n) : 0n
+  const captured = position > start ? position : start
+  return fork !== undefined && fork < captured ? fork : captured
+}
+
+/** The last commit of this epoch that was captured; undefined when none is known. */
+export function capturedCommit({ epoch }: History, stored: StoredState): Commit | undefined {
+  const mark = parseMark(stored.position?.mark)
+  return mark?.epoch === epoch ? mark.commit : undefined
 }
 
 /** What {@link whyLost} left open: whether the topics hold a change that the new timeline never had. Pure. */
@@ -101,29 +122,58 @@ export function whyBeyondFork(place: Place, fork: bigint, newestPublished: bigin
   )
 }
 
-/** A commit that was captured: any other history with the same positions would not have the same transaction there. */
-export interface Mark {
-  readonly epoch: number
+/** The end of a commit in the log, and its transaction: another history with the same positions would not have the same one there. */
+export interface Commit {
   readonly end: bigint
   readonly xid: number
 }
 
-export function formatMark({ epoch, end, xid }: Mark): string {
-  return `${epoch}/${end}/${xid}`
+/** Stored with a position: where it belongs, and the last commit that was captured. */
+export interface Mark {
+  readonly epoch: number
+  readonly timeline: number
+  /** Undefined before the first one of the epoch. */
+  readonly commit: Commit | undefined
 }
 
-/** @returns undefined for no mark, or one of another epoch */
-export function parseMark(text: string | null | undefined, epoch: number): Mark | undefined {
-  const match = /^(\d{1,15})\/(\d{1,20})\/(\d{1,10})$/.exec(text ?? '')
-  if (match === null || Number(match[1]) !== epoch) return undefined
-  return { epoch, end: BigInt(match[2]!), xid: Number(match[3]) }
+export function formatMark({ epoch, timeline, commit }: Mark): string {
+  return commit === undefined ? `${epoch}/${timeline}` : `${epoch}/${timeline}/${commit.end}/${commit.xid}`
+}
+
+/** @returns undefined for none */
+export function parseMark(text: string | null | undefined): Mark | undefined {
+  const match = /^(\d{1,15})\/(\d{1,10})(?:\/(\d{1,20})\/(\d{1,10}))?$/.exec(text ?? '')
+  if (match === null) return undefined
+  const [, epoch, timeline, end, xid] = match
+  const commit = end === undefined ? undefined : { end: BigInt(end), xid: Number(xid) }
+  return { epoch: Number(epoch), timeline: Number(timeline), commit }
 }
 
 /**
- * Whether a commit fits the mark, when the slot stands before the mark and so its log is read again. Pure.
+ * Whether a commit fits the last one captured, when the slot stands before that and so its log is read again. Pure.
  * @returns `before` it, the `same` commit, or `other`: this is not the history that was captured
  */
-export function compareToMark(mark: Mark, end: bigint, xid: number): 'before' | 'same' | 'other' {
-  if (end < mark.end) return 'before'
-  return end === mark.end && xid === mark.xid ? 'same' : 'other'
+export function compareToMark(captured: Commit, end: bigint, xid: number): 'before' | 'same' | 'other' {
+  if (end < captured.end) return 'before'
+  return end === captured.end && xid === captured.xid ? 'same' : 'other'
+}
+
+/** What is told when a new epoch begins. Pure. */
+export function lostNotice(source: string, why: string, epoch: number): Notice {
+  return {
+    code: 'history-lost',
+    level: 'warn',
+    message:
+      `source "${source}": ${why}. Changes may be missing, so a new epoch (${epoch}) begins: every table is read again, and what vanished ` +
+      'meanwhile is deleted',
+  }
+}
+
+/** What is thrown, at each start, until a person decides. Pure. */
+export function heldError(source: string, why: string): TributaryError {
+  return new TributaryError(
+    'history-lost',
+    `source "${source}" is held: ${why}. Changes may be missing. To read every table again and delete what vanished meanwhile, run: ` +
+      `tributary recover ${source}`,
+  )
 }

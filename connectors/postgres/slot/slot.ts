@@ -36,8 +36,9 @@ const SLOT_NAME = /^[a-z0-9_]{1,63}$/
  * @throws TributaryError `source-unsuitable` when the name is taken by something else
  */
 export function checkOwner(slot: string, facts: SlotFacts, database: string): void {
-  if (facts.slot_type === 'logical' && facts.plugin === 'pgoutput' && facts.database === database && !facts.temporary)
-    return
+  // Without a plug-in it is just being made.
+  const isPgoutput = facts.plugin === 'pgoutput' || facts.plugin === ''
+  if (facts.slot_type === 'logical' && isPgoutput && facts.database === database && !facts.temporary) return
   throw new TributaryError(
     'source-unsuitable',
     `replication slot "${slot}" belongs to something else (${facts.slot_type}, plug-in ${facts.plugin ?? 'none'}, ` +
@@ -113,9 +114,10 @@ export function checkSlotName(slot: string): void {
     )
 }
 
-/** Removes a slot that the server has given up; nothing can be read from it any more. Nothing happens when another has done so. */
+/** Removes a slot that the server has given up; nothing can be read from it any more. One that another has made in its place stays. */
 export async function dropSlot(sql: Sql, slot: string): Promise<void> {
-  await sql`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ${slot} AND NOT active`
+  await sql`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots s WHERE slot_name = ${slot} AND NOT active
+    AND (wal_status = 'lost' OR to_jsonb(s) ->> 'invalidation_reason' IS NOT NULL)`
 }
 
 /** Runs a query that may wait long; aborting cancels it at the server too. */

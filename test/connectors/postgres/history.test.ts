@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseFork } from '../../../connectors/postgres/slot/acquire.ts'
 import {
+  capturedUpTo,
   compareToMark,
   type Evidence,
   formatMark,
@@ -54,7 +55,14 @@ test.each<[RegExp, Partial<Evidence>]>([
   [/another database cluster/, { place: { ...PLACE, system: '78' } }],
   [/set back in time/, { place: { ...PLACE, end: 899n } }],
   [/does not come from timeline 1/, { place: { ...PLACE, timeline: 2 }, fork: null }],
-  [/left timeline 1 at 0\/383/, { place: { ...PLACE, timeline: 2 }, fork: 899n }],
+  [
+    /left timeline 1 at 0\/383/,
+    {
+      place: { ...PLACE, timeline: 2 },
+      fork: 899n,
+      stored: { values: new Map(), position: { position: 900n, mark: '3/1/900/7' } },
+    },
+  ],
   [/a person asked/, { stored: stored(900n, { recover: { epoch: 3 } }) }],
 ])('a history that cannot be continued is told: %s', (why, more) => {
   expect(whyLost(evidence(more))).toMatch(why)
@@ -78,15 +86,36 @@ test('the history of a timeline names where each one was left', () => {
   expect(parseFork(content, 3)).toBeNull()
 })
 
-test('a mark is one commit of one epoch', () => {
-  const mark = { epoch: 3, end: 500n, xid: 42 }
-  expect(parseMark(formatMark(mark), 3)).toEqual(mark)
-  expect(parseMark(formatMark(mark), 4)).toBeUndefined()
-  expect(parseMark(null, 3)).toBeUndefined()
-  expect(compareToMark(mark, 499n, 7)).toBe('before')
-  expect(compareToMark(mark, 500n, 42)).toBe('same')
-  expect(compareToMark(mark, 500n, 43)).toBe('other')
-  expect(compareToMark(mark, 501n, 42)).toBe('other')
+test('a mark names its epoch, its timeline and one commit', () => {
+  const commit = { end: 500n, xid: 42 }
+  for (const mark of [
+    { epoch: 3, timeline: 2, commit },
+    { epoch: 3, timeline: 2, commit: undefined },
+  ])
+    expect(parseMark(formatMark(mark))).toEqual(mark)
+  expect(parseMark(null)).toBeUndefined()
+  expect(compareToMark(commit, 499n, 7)).toBe('before')
+  expect(compareToMark(commit, 500n, 42)).toBe('same')
+  expect(compareToMark(commit, 500n, 43)).toBe('other')
+  expect(compareToMark(commit, 501n, 42)).toBe('other')
+})
+
+test('a position of another epoch or timeline says nothing of this one', () => {
+  const at = (mark: string) => ({ values: new Map(), position: { position: 950n, mark } })
+  expect(capturedUpTo(HISTORY, at('3/1'))).toBe(950n)
+  expect(capturedUpTo(HISTORY, at('2/1/950/7'))).toBe(100n)
+  expect(capturedUpTo(HISTORY, at('3/2'))).toBe(100n)
+  // Restored from an older copy, then the slot was made anew: below the position that was stored before all that.
+  expect(whyLost(evidence({ stored: at('2/1/950/7') }))).toMatch(/stands at 0\/384, beyond 0\/64/)
+})
+
+test('log beyond the fork that held nothing of ours is no loss, and its positions are not counted', () => {
+  const place = { ...PLACE, timeline: 2, end: 940n }
+  const at = (mark: string) => ({ values: new Map(), position: { position: 950n, mark } })
+  expect(whyLost(evidence({ place, fork: 930n, stored: at('3/1/930/7') }))).toBeUndefined()
+  expect(capturedUpTo(HISTORY, at('3/1/930/7'), 930n)).toBe(930n)
+  expect(whyLost(evidence({ place, fork: 930n, stored: at('3/1/931/7') }))).toMatch(/lost changes that were published/)
+  expect(whyLost(evidence({ place, facts: undefined }))).toMatch(/failover to timeline 2 did not bring it along/)
 })
 
 test('a stored history of another form is not taken for the first start', () => {

@@ -1,0 +1,58 @@
+import type { SourceEvent } from '../../source.ts'
+import type { Held } from './acquire.ts'
+import { type Commit, capturedCommit, compareToMark, formatMark } from './history.ts'
+
+/**
+ * What has been handed out, and may be acknowledged once it is durable. Pure.
+ *
+ * A slot may stand before the last commit that was captured: the server was killed before it wrote down what we confirmed, or this is another
+ * history. What its log shows again is on the topics already, and is neither handed out nor confirmed before the log has shown that commit.
+ */
+export interface PlaceTracker {
+  /** The end of the commit that the log has to show first; undefined when it has, or need not. */
+  rereadUpTo(): bigint | undefined
+  /**
+   * Everything before `position` was consumed; a commit names its transaction.
+   * @throws OtherHistory
+   */
+  cover(position: bigint, xid: number | null): void
+  /** The progress event for what was covered since the last one, if any. Never below what was stored. */
+  progress(): readonly SourceEvent[]
+}
+
+/** The log does not hold a commit that was captured: another history has taken its place. */
+export class OtherHistory extends Error {
+  constructor() {
+    super('another history')
+  }
+}
+
+export function trackPlace({ history, stored, captured, isBefore }: Pick<Held, TrackedPart>): PlaceTracker {
+  const { epoch, timeline } = history
+  let commit = capturedCommit(history, stored)
+  let expected: Commit | undefined = isBefore ? commit : undefined
+  let position = 0n
+  // Once more told where it stood, so that the slot gets there too.
+  let told = captured - 1n
+  return {
+    rereadUpTo: () => expected?.end,
+    cover(end, xid) {
+      if (xid !== null) {
+        const order = expected === undefined ? 'same' : compareToMark(expected, end, xid)
+        if (order === 'other') throw new OtherHistory()
+        if (order === 'same') {
+          expected = undefined
+          commit = { end, xid }
+        }
+      }
+      if (end > position) position = end
+    },
+    progress() {
+      if (expected !== undefined || position <= told) return []
+      told = position
+      return [{ kind: 'progress', position, mark: formatMark({ epoch, timeline, commit }) }]
+    },
+  }
+}
+
+type TrackedPart = 'history' | 'stored' | 'captured' | 'isBefore'
