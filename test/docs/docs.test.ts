@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { checkDeclaration } from '../../ops/declaration/declaration.ts'
@@ -121,6 +121,16 @@ describe('names', () => {
     expect(
       findings((one) => files(one).filter((path) => !existsSync(ROOT + path) && !existsSync(`${ROOT}${path}.ts`))),
     ).toEqual([])
+  })
+
+  test('every code of a notice about a source has its row in what to do', () => {
+    const sources = readdirSync(`${ROOT}connectors/postgres`, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(`${ROOT}connectors/postgres/${name}`, 'utf8'))
+    const codes = sources.flatMap((text) => [...text.matchAll(/\bcode: '([a-z-]+)'/g)].map(([, code]) => code!))
+    expect(codes.length).toBeGreaterThan(0)
+    const text = page('docs/operating/what-to-do.md').text
+    expect(codes.filter((code) => !text.includes(`| \`${code}\` `))).toEqual([])
   })
 
   test('every dependency has its row, with its version', () => {
