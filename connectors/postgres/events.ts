@@ -13,6 +13,7 @@ import { heldError, lostNotice } from './slot/history.ts'
 import { OtherHistory, type PlaceTracker, trackPlace } from './slot/track-place.ts'
 import { checkCondition } from './snapshot/condition.ts'
 import { type Segment, startSegment } from './snapshot/segment.ts'
+import { planTurns } from './snapshot/turns.ts'
 import { openWork, type SnapshotWork } from './snapshot/work.ts'
 import type { PostgresSourceOptions } from './source.ts'
 import { emptyTable } from './stream/empty-table.ts'
@@ -79,7 +80,9 @@ async function* stream(
     ...(options.onHeartbeat && { onHeard: options.onHeartbeat }),
   })
   const follower = openFollower(options, parts, held, work, place, heartbeat)
-  const snapshots = planSegments(options, parts, held, work)
+  const broken = new AbortController()
+  held.reader.broken().catch((error: unknown) => broken.abort(error))
+  const turns = openTurns(options, parts, held, work, broken.signal)
   let left: AlteredTable | undefined
   const tables = watchTables({
     sql: parts.sql,
@@ -102,7 +105,7 @@ async function* stream(
       // Until then it may turn out that this is another history.
       if (!isReread && !isReady) parts.context.onStreaming()
       isReady ||= !isReread
-      if (!isReread) segment ??= await snapshots.next()
+      if (!isReread) segment ??= await turns.next()
       const batch = await nextBatch(held, isReread || segment !== undefined || work.open().length > 0, signal).catch(
         (error: unknown) => left ?? Promise.reject(error),
       )
@@ -138,12 +141,13 @@ async function* stream(
         // A keep-alive while the point is unknown needs no waiting; a commit does.
         if (!segment.isKnown() && index === batch.length) continue
         const before = segment.bound()
-        const point = await Promise.race([segment.point(), held.reader.broken()])
-        if (point > before) continue
+        const point = await turns.point(segment, held.reader.broken())
+        if (point === undefined) segment = undefined
+        if (segment === undefined || point === undefined || point > before) continue
         yield* segment.events()
         if (signal.aborted) return
         await segment.end()
-        snapshots.done(segment)
+        turns.done(segment)
         segment = undefined
         place.cover(point, null)
         yield place.progress()
@@ -151,7 +155,10 @@ async function* stream(
     }
   } catch (error) {
     // A connection that an abort closed.
-    if (!signal.aborted) throw error
+    if (signal.aborted) return
+    // What ended a segment with the stream is not the reason.
+    const isCalledOff = broken.signal.aborted && (error as { code?: unknown }).code === 'source-unreachable'
+    throw isCalledOff ? broken.signal.reason : error
   } finally {
     heartbeat.close()
     tables.close()
@@ -247,33 +254,33 @@ function takeRequest(
   }
 }
 
-/** When the next segment of the snapshots is due. */
-function planSegments(options: PostgresSourceOptions, parts: CaptureParts, { history }: Held, work: SnapshotWork) {
-  const { rowsPerSecond } = options.snapshot
-  let notBeforeMs = 0
-  return {
-    async next(): Promise<Segment | undefined> {
-      if (work.open().length === 0 || performance.now() < notBeforeMs) return undefined
-      return startSegment({
-        ...parts,
-        url: options.url,
-        slot: options.slot,
-        source: options.name,
-        epoch: BigInt(history.epoch),
-        types: parts.inspection.types,
-        sessions: options.snapshot.tables,
-        chunkRows: Math.min(options.snapshot.chunkRows, rowsPerSecond ?? Number.POSITIVE_INFINITY),
-        rowsMax: rowsPerSecond,
-        work,
-        capturedAt: parts.now,
-        onProgress: options.onSnapshotProgress ?? (() => {}),
-      })
-    },
-    /** The rows that were read use up the time until the next ones may be. */
-    done(segment: Segment): void {
-      if (rowsPerSecond !== undefined) notBeforeMs = performance.now() + (segment.rowsRead() / rowsPerSecond) * 1_000
-    },
-  }
+/** When the snapshots have their turns; a stream that broke ends a segment at once. */
+function openTurns(
+  options: PostgresSourceOptions,
+  parts: CaptureParts,
+  held: Held,
+  work: SnapshotWork,
+  broken: AbortSignal,
+) {
+  const { chunkRows, rowsPerSecond, tables } = options.snapshot
+  const signal = AbortSignal.any([parts.signal, broken])
+  const start = () =>
+    startSegment({
+      ...parts,
+      signal,
+      url: options.url,
+      slot: options.slot,
+      source: options.name,
+      epoch: BigInt(held.history.epoch),
+      types: parts.inspection.types,
+      sessions: tables,
+      chunkRows: Math.min(chunkRows, rowsPerSecond ?? Number.POSITIVE_INFINITY),
+      rowsMax: rowsPerSecond,
+      work,
+      capturedAt: parts.now,
+      onProgress: options.onSnapshotProgress ?? (() => {}),
+    })
+  return planTurns({ sql: parts.sql, work, rowsPerSecond, start })
 }
 
 /**

@@ -5,10 +5,12 @@ import type { CaptureContext, PublishedRecord, SnapshotProgress, SourceEvent } f
 import { objectName } from '../captured-table.ts'
 import type { Types } from '../catalog/column-fit.ts'
 import { formatLsn } from '../lsn.ts'
+import type { OnNotice } from '../notice.ts'
 import { RememberedKeys } from '../remembered-keys.ts'
 import { planRows } from '../row-plan.ts'
 import { estimateRows } from './estimate.ts'
 import { existingKeys } from './existing-keys.ts'
+import { holdTable } from './hold-table.ts'
 import type { SnapshotPoint } from './point.ts'
 import { finishRun, type RunningSnapshot, refuseRun, startNext, withRun } from './progress.ts'
 import { readChunk } from './read-chunk.ts'
@@ -31,6 +33,9 @@ export interface ReadTableOptions {
   /** Whether the segment's time is over. */
   readonly isOver: () => boolean
   readonly onRows: (count: number) => void
+  /** The table could be read. */
+  readonly onHeld: () => void
+  readonly onNotice: OnNotice
   readonly onProgress: (progress: SnapshotProgress) => void
   readonly signal: AbortSignal
 }
@@ -49,6 +54,10 @@ export async function* readTable(
     one.progress = withRun(one.progress, changes)
     tell(one, options, false)
   }
+  const hold = await holdTable(options.session, one.table)
+  if (hold === 'locked') tellLocked(one, options)
+  if (hold !== 'held') return true
+  options.onHeld()
   if (run().first === null) {
     const { name } = one.table.entity
     const rowsEstimated = await estimateUnlessRefused(one, options)
@@ -73,6 +82,15 @@ export async function* readTable(
   one.progress = startNext(one.table, finishRun(one.progress), Date.now())
   yield [progressEvent(one)]
   return true
+}
+
+function tellLocked(one: TableWork, { source, onNotice }: ReadTableOptions): void {
+  if (one.isWaitTold) return
+  one.isWaitTold = true
+  onNotice({
+    code: 'snapshot-waits',
+    message: `the snapshot of source "${source}" cannot read ${objectName(one.table.table)} now: a transaction has locked it. It is tried again`,
+  })
 }
 
 /** @returns why not, when the server cannot carry out the filter that was asked for */

@@ -38,6 +38,8 @@ export interface Segment {
   /** Rows and deletes as of the point, with the state after them. */
   events(): AsyncGenerator<readonly SourceEvent[]>
   rowsRead(): number
+  /** Whether other people's locks, or tables that were rewritten, left nothing to read. */
+  isBlocked(): boolean
   end(): Promise<void>
 }
 
@@ -53,6 +55,8 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
   let known: SnapshotPoint | undefined
   let tookMs = 0
   let rows = 0
+  let heldTables = 0
+  let started = false
   const taken = tellIfWaiting(options.sql, `the snapshot of source "${source}"`, onNotice, () =>
     takePoint({ ...options, sessions, signal }),
   ).then((point) => {
@@ -69,9 +73,20 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
     const holdMs = work.isFirst() ? HOLD_MS_MAX : Math.min(HOLD_MS_MAX, Math.max(HOLD_MS_MIN, tookMs))
     const until = performance.now() + holdMs
     const isOver = () => performance.now() >= until || (options.rowsMax !== undefined && rows >= options.rowsMax)
+    started = true
+    // What waits for a lock or for the server does not see the signal.
+    signal.addEventListener('abort', () => void point.end(), { once: true })
     const queue = [...work.open()]
     const workers = point.sessions.map(async function* (session) {
-      const reading = { ...options, point, session, signal, isOver, onRows: (count: number) => (rows += count) }
+      const reading = {
+        ...options,
+        point,
+        session,
+        signal,
+        isOver,
+        onRows: (count: number) => (rows += count),
+        onHeld: () => heldTables++,
+      }
       let isUsable = true
       while (isUsable && queue.length > 0 && !isOver() && !signal.aborted)
         isUsable = yield* readTable(queue.shift()!, reading)
@@ -85,6 +100,7 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
     point: async () => (await taken).position,
     events,
     rowsRead: () => rows,
+    isBlocked: () => started && heldTables === 0,
     async end() {
       // The server may make it wait for other people's transactions, for as long as those like.
       ended.abort()

@@ -23,6 +23,8 @@ export interface TableWork {
   readonly table: LocatedTable
   readonly facts: TableFacts
   progress: EntityProgress
+  /** Whether it was told that someone's lock is in the way. */
+  isWaitTold?: boolean
 }
 
 /** The snapshots of a source: what is done, under way and asked for. Holds the state; decides with progress.ts. */
