@@ -31,7 +31,9 @@ afterAll(async () => {
 async function published(): Promise<number> {
   let records = 0
   const { kafka, declaration } = flow.environment()
-  await readTopic(kafka, declaration.kafka.brokers, `${flow.prefix}.document`, () => records++)
+  await readTopic(kafka, declaration.kafka.brokers, `${flow.prefix}.document`, ({ value }) => {
+    if (value !== null) records++
+  })
   return records
 }
 
