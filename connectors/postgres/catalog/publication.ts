@@ -123,10 +123,15 @@ export async function examinePublication(
   return facts === undefined ? [] : inspectPublication(publication, facts, inspection)
 }
 
+/** SQLSTATEs: there is one by that name, or the table is in it; and the same said by the catalogue's index. */
+const MADE_MEANWHILE: ReadonlySet<string> = new Set(['42710', '23505'])
+
 async function run(sql: Sql, source: string, statement: string): Promise<void> {
   try {
     await sql.unsafe(statement)
   } catch (cause) {
+    // Another capture process starts with this one and was quicker. Whether what it made suffices is looked at next.
+    if (cause instanceof Error && 'code' in cause && MADE_MEANWHILE.has(String(cause.code))) return
     const error = failure('preparing the publication', cause)
     if (error.fate === 'retry') throw error
     throw unsuitable(source, [`${error.message} Run as the tables' owner (a superuser can): ${statement}`], error)

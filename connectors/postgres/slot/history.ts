@@ -122,10 +122,15 @@ export function whyBeyondFork(place: Place, fork: bigint, newestPublished: bigin
   )
 }
 
-/** The end of a commit in the log, and its transaction: another history with the same positions would not have the same one there. */
+/**
+ * The end of a commit in the log, and its transaction. A server set back that is asked to do the same things again has the same transaction
+ * number at the same place; only the time tells them apart.
+ */
 export interface Commit {
   readonly end: bigint
   readonly xid: number
+  /** Microseconds since 1970-01-01 UTC. */
+  readonly committedAt: bigint
 }
 
 /** Stored with a position: where it belongs, and the last commit that was captured. */
@@ -137,15 +142,16 @@ export interface Mark {
 }
 
 export function formatMark({ epoch, timeline, commit }: Mark): string {
-  return commit === undefined ? `${epoch}/${timeline}` : `${epoch}/${timeline}/${commit.end}/${commit.xid}`
+  if (commit === undefined) return `${epoch}/${timeline}`
+  return `${epoch}/${timeline}/${commit.end}/${commit.xid}/${commit.committedAt}`
 }
 
 /** @returns undefined for none */
 export function parseMark(text: string | null | undefined): Mark | undefined {
-  const match = /^(\d{1,15})\/(\d{1,10})(?:\/(\d{1,20})\/(\d{1,10}))?$/.exec(text ?? '')
+  const match = /^(\d{1,15})\/(\d{1,10})(?:\/(\d{1,20})\/(\d{1,10})\/(\d{1,20}))?$/.exec(text ?? '')
   if (match === null) return undefined
-  const [, epoch, timeline, end, xid] = match
-  const commit = end === undefined ? undefined : { end: BigInt(end), xid: Number(xid) }
+  const [, epoch, timeline, end, xid, at] = match
+  const commit = end === undefined ? undefined : { end: BigInt(end), xid: Number(xid), committedAt: BigInt(at!) }
   return { epoch: Number(epoch), timeline: Number(timeline), commit }
 }
 
@@ -153,9 +159,9 @@ export function parseMark(text: string | null | undefined): Mark | undefined {
  * Whether a commit fits the last one captured, when the slot stands before that and so its log is read again. Pure.
  * @returns `before` it, the `same` commit, or `other`: this is not the history that was captured
  */
-export function compareToMark(captured: Commit, end: bigint, xid: number): 'before' | 'same' | 'other' {
+export function compareToMark(captured: Commit, { end, xid, committedAt }: Commit): 'before' | 'same' | 'other' {
   if (end < captured.end) return 'before'
-  return end === captured.end && xid === captured.xid ? 'same' : 'other'
+  return end === captured.end && xid === captured.xid && committedAt === captured.committedAt ? 'same' : 'other'
 }
 
 /** What is told when a new epoch begins. Pure. */

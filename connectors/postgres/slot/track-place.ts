@@ -1,4 +1,5 @@
 import type { SourceEvent } from '../../source.ts'
+import type { Transaction } from '../stream/stream.ts'
 import type { Held } from './acquire.ts'
 import { type Commit, capturedCommit, compareToMark, formatMark } from './history.ts'
 
@@ -15,7 +16,7 @@ export interface PlaceTracker {
    * Everything before `position` was consumed; a commit names its transaction.
    * @throws OtherHistory
    */
-  cover(position: bigint, xid: number | null): void
+  cover(position: bigint, transaction: Transaction | null): void
   /** The progress event for what was covered since the last one, if any. Never below what was stored. */
   progress(): readonly SourceEvent[]
 }
@@ -36,13 +37,14 @@ export function trackPlace({ history, stored, captured, isBefore }: Pick<Held, T
   let told = captured - 1n
   return {
     rereadUpTo: () => expected?.end,
-    cover(end, xid) {
-      if (xid !== null) {
-        const order = expected === undefined ? 'same' : compareToMark(expected, end, xid)
+    cover(end, transaction) {
+      if (transaction !== null) {
+        const seen = { end, ...transaction }
+        const order = expected === undefined ? 'same' : compareToMark(expected, seen)
         if (order === 'other') throw new OtherHistory()
         if (order === 'same') {
           expected = undefined
-          commit = { end, xid }
+          commit = seen
         }
       }
       if (end > position) position = end

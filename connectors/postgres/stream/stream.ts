@@ -18,14 +18,20 @@ export interface StreamOptions {
   readonly neededFrom: (entity: string) => bigint | undefined
   /** Adds what is missing for these type oids to the known types. */
   readonly loadTypes: (oids: readonly number[], known: Types) => Promise<Types>
-  /** Everything before `position` has been consumed, and no transaction is open; a commit names its transaction. */
-  readonly onCovered: (position: bigint, xid: number | null) => void
+  /** Everything before `position` has been consumed, and no transaction is open; null where it is not a commit. */
+  readonly onCovered: (position: bigint, transaction: Transaction | null) => void
   /** A logical decoding message that is not transactional. */
   readonly onMessage: (message: LogicalMessage) => void
   /** Something that only looks like a request: anyone who may write to the database can send it. */
   readonly onInvalidRequest: (problem: string) => void
   /** The log describes a captured table, for the first time in this connection or because it changed. */
   readonly onRelation?: (table: LocatedTable) => Promise<void>
+}
+
+export interface Transaction {
+  readonly xid: number
+  /** Microseconds since 1970-01-01 UTC. */
+  readonly committedAt: bigint
 }
 
 export type SnapshotAsked = Extract<CaptureRequest, { kind: 'snapshot' }>
@@ -61,7 +67,7 @@ export function followStream(options: StreamOptions): StreamFollower {
   const plans = new Map<number, { readonly plan: RowPlan | undefined; readonly name: string }>()
   let types = options.types
   let inTransaction = false
-  let xid = 0
+  let transaction: Transaction = { xid: 0, committedAt: 0n }
   let lastRelation = -1
   let lastPlan: RowPlan | undefined
 
@@ -133,12 +139,12 @@ export function followStream(options: StreamOptions): StreamFollower {
           case 'begin':
             if (bound !== undefined && message.commitLsn >= bound) return { why: 'bound', index: at }
             inTransaction = true
-            xid = message.xid
+            transaction = { xid: message.xid, committedAt: message.committedAt }
             translator.begin(message)
             break
           case 'commit':
             inTransaction = false
-            options.onCovered(message.endLsn, xid)
+            options.onCovered(message.endLsn, transaction)
             break
           case 'relation':
             await learnRelation(message)

@@ -60,7 +60,7 @@ test.each<[RegExp, Partial<Evidence>]>([
     {
       place: { ...PLACE, timeline: 2 },
       fork: 899n,
-      stored: { values: new Map(), position: { position: 900n, mark: '3/1/900/7' } },
+      stored: { values: new Map(), position: { position: 900n, mark: '3/1/900/7/9' } },
     },
   ],
   [/a person asked/, { stored: stored(900n, { recover: { epoch: 3 } }) }],
@@ -87,34 +87,37 @@ test('the history of a timeline names where each one was left', () => {
 })
 
 test('a mark names its epoch, its timeline and one commit', () => {
-  const commit = { end: 500n, xid: 42 }
+  const commit = { end: 500n, xid: 42, committedAt: 9n }
   for (const mark of [
     { epoch: 3, timeline: 2, commit },
     { epoch: 3, timeline: 2, commit: undefined },
   ])
     expect(parseMark(formatMark(mark))).toEqual(mark)
   expect(parseMark(null)).toBeUndefined()
-  expect(compareToMark(commit, 499n, 7)).toBe('before')
-  expect(compareToMark(commit, 500n, 42)).toBe('same')
-  expect(compareToMark(commit, 500n, 43)).toBe('other')
-  expect(compareToMark(commit, 501n, 42)).toBe('other')
+  expect(compareToMark(commit, { ...commit, end: 499n, xid: 7 })).toBe('before')
+  expect(compareToMark(commit, commit)).toBe('same')
+  expect(compareToMark(commit, { ...commit, xid: 43 })).toBe('other')
+  expect(compareToMark(commit, { ...commit, end: 501n })).toBe('other')
+  expect(compareToMark(commit, { ...commit, committedAt: 10n })).toBe('other')
 })
 
 test('a position of another epoch or timeline says nothing of this one', () => {
   const at = (mark: string) => ({ values: new Map(), position: { position: 950n, mark } })
   expect(capturedUpTo(HISTORY, at('3/1'))).toBe(950n)
-  expect(capturedUpTo(HISTORY, at('2/1/950/7'))).toBe(100n)
+  expect(capturedUpTo(HISTORY, at('2/1/950/7/9'))).toBe(100n)
   expect(capturedUpTo(HISTORY, at('3/2'))).toBe(100n)
   // Restored from an older copy, then the slot was made anew: below the position that was stored before all that.
-  expect(whyLost(evidence({ stored: at('2/1/950/7') }))).toMatch(/stands at 0\/384, beyond 0\/64/)
+  expect(whyLost(evidence({ stored: at('2/1/950/7/9') }))).toMatch(/stands at 0\/384, beyond 0\/64/)
 })
 
 test('log beyond the fork that held nothing of ours is no loss, and its positions are not counted', () => {
   const place = { ...PLACE, timeline: 2, end: 940n }
   const at = (mark: string) => ({ values: new Map(), position: { position: 950n, mark } })
-  expect(whyLost(evidence({ place, fork: 930n, stored: at('3/1/930/7') }))).toBeUndefined()
-  expect(capturedUpTo(HISTORY, at('3/1/930/7'), 930n)).toBe(930n)
-  expect(whyLost(evidence({ place, fork: 930n, stored: at('3/1/931/7') }))).toMatch(/lost changes that were published/)
+  expect(whyLost(evidence({ place, fork: 930n, stored: at('3/1/930/7/9') }))).toBeUndefined()
+  expect(capturedUpTo(HISTORY, at('3/1/930/7/9'), 930n)).toBe(930n)
+  expect(whyLost(evidence({ place, fork: 930n, stored: at('3/1/931/7/9') }))).toMatch(
+    /lost changes that were published/,
+  )
   expect(whyLost(evidence({ place, facts: undefined }))).toMatch(/failover to timeline 2 did not bring it along/)
 })
 

@@ -32,7 +32,8 @@ function follow(point: bigint | undefined = 0n) {
     types: TYPES,
     neededFrom: () => point,
     loadTypes: async (_, known) => known,
-    onCovered: (position, xid) => moments.push(xid === null ? `covered ${position}` : `commit ${position}`),
+    onCovered: (position, transaction) =>
+      moments.push(transaction === null ? `covered ${position}` : `commit ${position}`),
     onMessage: ({ prefix }) => moments.push(`message ${prefix}`),
     onInvalidRequest: (problem) => moments.push(`invalid: ${problem}`),
   })
