@@ -9,6 +9,7 @@ import { createEncode } from './encode.ts'
 import { hydrate } from './hydrate.ts'
 import type { CaptureObserver } from './observer.ts'
 import { OpenDeadLetters } from './open-dead-letters.ts'
+import { Portions } from './portions.ts'
 import { positionRecord } from './positions.ts'
 import { PublishQueue, publish } from './publish.ts'
 
@@ -125,9 +126,13 @@ async function read(
     onStreaming: () => options.onReady(true),
     ...options.openPublished((records) => queue.flush(records), signal),
   }
+  const portions = new Portions()
   for await (const events of source.events(context, signal)) {
-    const whole = await options.claim(await hydrate(source, events), signal)
-    await queue.push(whole.flatMap(encode))
+    for (const portion of portions.cut(events)) {
+      const hydrated = await hydrate(source, portion)
+      portions.learn(portion, hydrated)
+      await queue.push((await options.claim(hydrated, signal)).flatMap(encode))
+    }
   }
   // Against the contract; without an error there would be no pause before it is opened again.
   if (!signal.aborted)
