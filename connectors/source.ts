@@ -78,6 +78,13 @@ export type SourceEvent =
       readonly mark?: string
     }
   | {
+      /**
+       * Before anything behind this event is published, the last position is stored. So what is read anew after a crash does not come behind
+       * something newer than it.
+       */
+      readonly kind: 'settle'
+    }
+  | {
       /** Stored in the positions topic after everything before it is durable; null removes it. */
       readonly kind: 'state'
       /** 1 to 100 of a-z, 0-9, `-` and `/`; `position` is the pipeline's own. */

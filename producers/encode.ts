@@ -20,6 +20,8 @@ export type QueueItem =
     }
   /** Everything before it may be acknowledged to the source. */
   | { readonly kind: 'settle'; readonly settled: Settled }
+  /** What may be acknowledged by now is stored before anything behind it is sent. */
+  | { readonly kind: 'store' }
   /** A record that must come after everything before it is durable, such as the resume state. */
   | { readonly kind: 'barrier'; readonly record: OutgoingRecord; readonly bytes: number }
 
@@ -50,6 +52,8 @@ export function createEncode(options: EncodeOptions): (event: HydratedEvent) => 
     switch (event.kind) {
       case 'progress':
         return { kind: 'settle', settled: { position: event.position, mark: event.mark ?? null } }
+      case 'settle':
+        return { kind: 'store' }
       case 'state': {
         const record = storedRecord(options.prefix, options.source, event.name, event.value)
         return { kind: 'barrier', record, bytes: (record.value?.length ?? 0) + RECORD_OVERHEAD_BYTES }

@@ -29,7 +29,7 @@ export class PublishQueue {
     for (const item of items) {
       this.#drained = false
       this.#items.push(item)
-      if (item.kind !== 'settle') this.#bytes += item.bytes
+      if ('bytes' in item) this.#bytes += item.bytes
     }
     this.#notify()
     while (this.#bytes > QUEUE_BYTES_MAX || this.#items.length - this.#head > QUEUE_ITEMS_MAX) {
@@ -150,7 +150,7 @@ export async function publish(queue: PublishQueue, options: PublishOptions): Pro
         options.onSent(plan, performance.now() - startedAt)
       }
       unstored = plan.settles ?? unstored
-      if (performance.now() >= storeAtMs) await store()
+      if (plan.stores || performance.now() >= storeAtMs) await store()
     }
     await store()
   } catch (error) {

@@ -15,6 +15,8 @@ export interface SendPlan {
   readonly bytes: number
   /** The newest source position that is wholly published after this send; null when none is. */
   readonly settles: Settled | null
+  /** Whether the position is to be stored before the next send. */
+  readonly stores: boolean
   /** Microseconds since 1970: the newest commit in it; null when it holds no change. */
   readonly committedAt: bigint | null
 }
@@ -32,6 +34,10 @@ export function planSend(queue: Iterable<QueueItem>, recordsMax: number, bytesMa
   let committedAt: bigint | null = null
   let sealed = false
   for (const item of queue) {
+    if (item.kind === 'store') {
+      items++
+      return { items, records, bytes, settles, stores: true, committedAt }
+    }
     if (item.kind === 'settle') {
       settles = item.settled
     } else {
@@ -45,5 +51,5 @@ export function planSend(queue: Iterable<QueueItem>, recordsMax: number, bytesMa
     }
     items++
   }
-  return { items, records, bytes, settles, committedAt }
+  return { items, records, bytes, settles, stores: false, committedAt }
 }

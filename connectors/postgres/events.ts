@@ -144,13 +144,14 @@ async function* stream(
         const point = await turns.point(segment, held.reader.broken())
         if (point === undefined) segment = undefined
         if (segment === undefined || point === undefined || point > before) continue
+        place.cover(point, null)
+        // What comes now has the point's version: the log before it must not be published once more, behind it, after a crash.
+        yield [...place.progress(), { kind: 'settle' }]
         yield* segment.events()
         if (signal.aborted) return
         await segment.end()
         turns.done(segment)
         segment = undefined
-        place.cover(point, null)
-        yield place.progress()
       }
     }
   } catch (error) {

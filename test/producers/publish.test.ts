@@ -75,6 +75,29 @@ test('a position is settled once its records and then the position itself are ac
   expect(settled).toEqual([9n])
 })
 
+test('what is to come behind a stored position waits for it, whenever the last one was stored', async () => {
+  const queue = new PublishQueue()
+  const sent: string[] = []
+  const settle = (position: bigint): QueueItem => ({ kind: 'settle', settled: { position, mark: null } })
+  await queue.push([
+    record('a', 1),
+    settle(1n),
+    record('b', 1),
+    settle(2n),
+    { kind: 'store' },
+    record('c', 1),
+    settle(3n),
+  ])
+  queue.end()
+  await publishing(
+    queue,
+    producerThat(async (records) => {
+      sent.push(...records.map(({ key }) => key))
+    }),
+  )
+  expect(sent).toEqual(['a', 'b', 'position 2', 'c', 'position 3'])
+})
+
 test('positions are stored at intervals, the last one at the end, and never a lower one after a higher', async () => {
   const queue = new PublishQueue()
   const stored: string[] = []

@@ -47,6 +47,14 @@ describe('planSend', () => {
     expect(second.settles?.position).toBe(7n)
   })
 
+  test('ends a send where the position is to be stored, so that nothing behind it goes first', () => {
+    const items: QueueItem[] = [record('a'), mark(7n), { kind: 'store' }, record('b'), mark(8n)]
+    const first = planSend(items, 100, 1000)
+    expect(first.records.map(({ key }) => key)).toEqual(['a'])
+    expect(first).toMatchObject({ items: 3, stores: true, settles: { position: 7n } })
+    expect(planSend(items.slice(first.items), 100, 1000)).toMatchObject({ items: 2, stores: false })
+  })
+
   test('reports the newest commit of the send', () => {
     expect(planSend([record('a', 1, 5n), record('b', 1, 3n)], 10, 100).committedAt).toBe(5n)
   })
@@ -80,7 +88,7 @@ describe('planSend', () => {
             }
             rest = rest.slice(plan.items)
           }
-          expect(sent).toEqual(items.flatMap((one) => (one.kind === 'settle' ? [] : [one.record.key])))
+          expect(sent).toEqual(items.flatMap((one) => ('record' in one ? [one.record.key] : [])))
         },
       ),
     )
