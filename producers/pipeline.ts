@@ -33,8 +33,8 @@ export interface CaptureOptions {
   readonly claim: ClaimStage
   readonly observer: CaptureObserver
   readonly log: Log
-  /** Called when the source streams and whenever it stops doing so. */
-  readonly onReady: (ready: boolean) => void
+  /** Called when the source streams and whenever it stops doing so, with the reason. */
+  readonly onReady: (ready: boolean, reason?: string) => void
 }
 
 const BACKOFF_MS_MIN = 500
@@ -53,7 +53,7 @@ export async function capture(options: CaptureOptions, signal: AbortSignal): Pro
         backoffMs = BACKOFF_MS_MIN
       })
     } catch (error) {
-      options.onReady(false)
+      options.onReady(false, (error as Error).message)
       if (fateOf(error) !== 'retry') throw error
       if (signal.aborted) return
       options.observer.restarted(options.source, error as Error)
