@@ -166,10 +166,11 @@ async function* sweep(
     const deletes = await deletesOf(one, options, records, deleted)
     step({ sweep: rest })
     const isCut = options.isOver() || options.signal.aborted
-    if (isCut || isEmpty(rest) || performance.now() >= storeAtMs) {
+    // With every batch that deletes something: looked through again, those keys would be deleted again.
+    if (deletes.length > 0 || isCut || isEmpty(rest) || performance.now() >= storeAtMs) {
       storeAtMs = performance.now() + STORE_INTERVAL_MS
       yield [...deletes, progressEvent(one)]
-    } else if (deletes.length > 0) yield deletes
+    }
     if (isCut) return
   }
   step({ sweep: {} })
