@@ -69,17 +69,8 @@ async function* stream(
 ): AsyncGenerator<readonly SourceEvent[]> {
   const { signal, onNotice } = parts
   const place = trackPlace(held)
-  const heartbeat = startHeartbeat({
-    sql: parts.sql,
-    source: options.name,
-    slot: options.slot,
-    everyMs: options.heartbeatMs,
-    memory: options.memory,
-    onNotice,
-    now: parts.now,
-    ...(options.onHeartbeat && { onHeard: options.onHeartbeat }),
-  })
-  const follower = openFollower(options, parts, held, work, place, heartbeat)
+  let heartbeat: Heartbeat | undefined
+  const follower = openFollower(options, parts, held, work, place, (sentAt) => heartbeat?.heard(sentAt))
   const broken = new AbortController()
   held.reader.broken().catch((error: unknown) => broken.abort(error))
   const turns = openTurns(options, parts, held, work, broken.signal)
@@ -98,13 +89,14 @@ async function* stream(
     ...(options.tableLookMs && { everyMs: options.tableLookMs }),
   })
   let segment: Segment | undefined
-  let isReady = false
   try {
     while (!signal.aborted) {
       const isReread = place.rereadUpTo() !== undefined
-      // Until then it may turn out that this is another history.
-      if (!isReread && !isReady) parts.context.onStreaming()
-      isReady ||= !isReread
+      // Until then it may turn out that this is another history, in which nothing is to be written.
+      if (!isReread && heartbeat === undefined) {
+        heartbeat = openHeartbeat(options, parts)
+        parts.context.onStreaming()
+      }
       if (!isReread) segment ??= await turns.next()
       const batch = await nextBatch(held, isReread || segment !== undefined || work.open().length > 0, signal).catch(
         (error: unknown) => left ?? Promise.reject(error),
@@ -161,7 +153,7 @@ async function* stream(
     const isCalledOff = broken.signal.aborted && (error as { code?: unknown }).code === 'source-unreachable'
     throw isCalledOff ? broken.signal.reason : error
   } finally {
-    heartbeat.close()
+    heartbeat?.close()
     tables.close()
     await segment?.end()
   }
@@ -195,13 +187,26 @@ async function* leaveHistory(
   throw new TributaryError('history-lost', `source "${name}": ${why}. It starts again with a new epoch.`)
 }
 
+function openHeartbeat(options: PostgresSourceOptions, { sql, onNotice, now }: CaptureParts): Heartbeat {
+  return startHeartbeat({
+    sql,
+    source: options.name,
+    slot: options.slot,
+    everyMs: options.heartbeatMs,
+    memory: options.memory,
+    onNotice,
+    now,
+    ...(options.onHeartbeat && { onHeard: options.onHeartbeat }),
+  })
+}
+
 function openFollower(
   options: PostgresSourceOptions,
   { sql, inspection, onNotice }: CaptureParts,
   held: Held,
   work: SnapshotWork,
   place: PlaceTracker,
-  heartbeat: Heartbeat,
+  onHeartbeat: (sentAtMicros: bigint) => void,
 ): StreamFollower {
   return followStream({
     source: options.name,
@@ -215,7 +220,7 @@ function openFollower(
     onCovered: place.cover,
     onMessage({ prefix, content }) {
       const sentAt = prefix === HEARTBEAT_PREFIX ? parseHeartbeat(content.toString(), options.slot) : undefined
-      if (sentAt !== undefined) heartbeat.heard(sentAt)
+      if (sentAt !== undefined) onHeartbeat(sentAt)
     },
     onInvalidRequest: (problem) =>
       onNotice({
