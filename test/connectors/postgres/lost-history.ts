@@ -70,16 +70,27 @@ const RETRY_MS = 100
 export function keepCapturing(
   database: OwnDatabase,
   topics: Topics,
-  more: Partial<PostgresSourceOptions> & { onEvent?: (event: SourceEvent) => Promise<void> | void } = {},
+  more: Partial<PostgresSourceOptions> & {
+    readonly onEvent?: (event: SourceEvent) => Promise<void> | void
+    /** Before the state is loaded: to let something happen at that point. */
+    readonly onLoadState?: () => Promise<void>
+  } = {},
 ): Capturing {
-  const { onEvent, ...options } = more
+  const { onEvent, onLoadState, ...options } = more
   const notices: Notice[] = []
   const failures: Error[] = []
   const stop = new AbortController()
   let streaming = 0
   const attempt = async (source: Source) => {
     await source.prepare()
-    const context = { ...topics.context(), onStreaming: () => void streaming++ }
+    const context = {
+      ...topics.context(),
+      onStreaming: () => void streaming++,
+      async loadState() {
+        await onLoadState?.()
+        return topics.context().loadState()
+      },
+    }
     for await (const batch of source.events(context, stop.signal))
       for (const event of batch) {
         await onEvent?.(event)

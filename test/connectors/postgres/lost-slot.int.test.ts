@@ -157,22 +157,14 @@ test('of two that start at once on a lost slot one begins the new epoch, and the
   const { database, topics } = await captured()
   await changeUnseen(database)
   await drop(database)
-  // So that making the slot takes until both are at it.
-  const release = Promise.withResolvers<void>()
-  const open = database.sql.begin(async (sql) => {
-    await sql`SELECT pg_current_xact_id()`
-    await release.promise
-  })
-  const both = [keepCapturing(database, topics), keepCapturing(database, topics)]
-  const making = async () => {
-    const [row] = await database.sql<{ count: number }[]>`
-      SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tributary shop'
-        AND (query LIKE '%pg_create_logical_replication_slot%' OR query LIKE 'START_REPLICATION%')`
-    return row!.count
+  // Each has seen that there is no slot before either makes one.
+  const bothSaw = Promise.withResolvers<void>()
+  let seen = 0
+  const onLoadState = async () => {
+    if (++seen === 2) bothSaw.resolve()
+    await bothSaw.promise
   }
-  await until('one makes it', async () => (await making()) > 0)
-  release.resolve()
-  await open
+  const both = [keepCapturing(database, topics, { onLoadState }), keepCapturing(database, topics, { onLoadState })]
   await until('the new epoch', () => epochOf(topics) === 2)
   await untilSame(database, topics)
   const isStreaming = both.findIndex((one) => one.streaming() > 0)

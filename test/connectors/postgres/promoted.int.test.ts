@@ -71,13 +71,15 @@ test('a failover that lost nothing, with the slot at the standby, goes on in the
   await untilReplayed(database, there)
   await cutOff(there, standby)
   // What the standby never gets, and holds nothing of ours: the position moves on with it.
-  for (let more = 0; more < 3; more++) await untilSettled(database, topics)
+  await database.sql`SELECT pg_logical_emit_message(false, 'tests', repeat('x', 1000000))`
+  await untilSettled(database, topics)
   await capturing.stop()
   await primary.stop('immediate')
   await standby.promote()
   await changeUnseen(there)
   const after = keepCapturing(there, topics)
   await expectSameEpoch(there, topics, after)
+  await until('a position of the new timeline is stored', () => topics.position!.mark!.startsWith('1/2/'))
   await after.stop()
   expect(topics.values.get('history')).toMatchObject({ epoch: 1, timeline: 2 })
   // And the next start as well.
