@@ -27,6 +27,13 @@ export interface Source {
    */
   events(context: CaptureContext, signal: AbortSignal): AsyncIterable<readonly SourceEvent[]>
 
+  /**
+   * Asks whether the source is held by this reader and no other still. The pipeline asks once its producer has replaced every earlier one, and
+   * before it sends anything: a process that was frozen in between would otherwise replace its own successor's.
+   * @throws TributaryError `source-unreachable` when it is not
+   */
+  requireHeld(): Promise<void>
+
   /** Everything up to a `progress` event's position is durable in Kafka, and the position itself: the source may forget it. Called in order. */
   acknowledge(position: bigint): void
 

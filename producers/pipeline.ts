@@ -78,6 +78,7 @@ async function attempt(options: CaptureOptions, signal: AbortSignal, onProgress:
     const queue = new PublishQueue()
     const publishing = publish(queue, {
       producer,
+      requireHeld: () => source.requireHeld(),
       positionRecord: (settled) => positionRecord(options.prefix, options.source, settled),
       onSent({ records, bytes, committedAt }, sendMs) {
         onProgress()

@@ -109,6 +109,8 @@ export class PublishQueue {
 
 export interface PublishOptions {
   readonly producer: Producer
+  /** Throws when another process may have the source by now. */
+  readonly requireHeld: () => Promise<void>
   /** The record that stores a position. */
   readonly positionRecord: (settled: Settled) => OutgoingRecord
   /** Called after each send that Kafka acknowledged. */
@@ -119,7 +121,8 @@ export interface PublishOptions {
 
 /**
  * Publishes the queue to its end, one send at a time. Connects when there is something to send, and not before: to connect is to replace
- * the former writer, and only who has the source may.
+ * the former writer, and only who has the source may. Who was frozen on the way there may have lost it to another, and has replaced that one:
+ * so the source is asked once more. Whoever takes it after that connects later, and replaces us.
  */
 export async function publish(queue: PublishQueue, options: PublishOptions): Promise<void> {
   const { producer } = options
@@ -128,8 +131,11 @@ export async function publish(queue: PublishQueue, options: PublishOptions): Pro
   let storeAtMs = 0
 
   const send = async (records: readonly OutgoingRecord[]) => {
-    if (!connected) await producer.connect()
-    connected = true
+    if (!connected) {
+      await producer.connect()
+      await options.requireHeld()
+      connected = true
+    }
     await producer.send(records)
   }
   const store = async () => {

@@ -29,6 +29,8 @@ export interface CaptureParts {
   readonly now: () => bigint
   /** What may be confirmed to the slot. */
   readonly settled: () => bigint
+  /** The slot is taken; the server process through which it is held. */
+  readonly onHeld: (pid: number) => void
   readonly signal: AbortSignal
 }
 
@@ -44,6 +46,7 @@ export async function* captureEvents(
   const entities = inspection.tables.map(({ entity }) => entity.name)
   const held = await acquire({ ...options, ...parts, source: options.name, entities })
   if (held === undefined) return
+  parts.onHeld(held.reader.pid)
   const stop = () => {
     // The reader's own end is awaited below; here it only has to start.
     held.reader.close().catch(() => {})

@@ -64,6 +64,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
   const sql = openPool(url, application)
   const active = new Set<AbortController>()
   let settled = 0n
+  let holder: number | undefined
   let inspected: Promise<Inspection> | undefined
   let closed: Promise<void> | undefined
   const onNotice = options.onNotice ?? (() => {})
@@ -122,7 +123,20 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
       try {
         const inspection = await inspectNow()
         for (const notice of identityNotices(name, inspection)) onNotice(notice)
-        const parts = { sql, application, inspection, context, onNotice, now, settled: () => settled, signal: either }
+        const onHeld = (pid: number) => {
+          holder = pid
+        }
+        const parts = {
+          sql,
+          application,
+          inspection,
+          context,
+          onNotice,
+          now,
+          settled: () => settled,
+          onHeld,
+          signal: either,
+        }
         if (!either.aborted) yield* captureEvents(options, parts)
       } catch (error) {
         // What an abort cuts off is not a failure.
@@ -131,6 +145,15 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
         watch.close()
         active.delete(own)
       }
+    },
+
+    async requireHeld() {
+      const facts = await attempt(`looking at slot "${slot}"`, () => loadSlot(sql, slot))
+      if (holder !== undefined && facts?.active_pid === holder) return
+      throw new TributaryError(
+        'source-unreachable',
+        `slot "${slot}" is not held by this process any more. Nothing was sent; it is tried again`,
+      )
     },
 
     acknowledge(position) {

@@ -54,6 +54,7 @@ function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfte
         }
         if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
       },
+      requireHeld: async () => {},
       acknowledge(position) {
         for (let below = 1n; below <= position; below++) expect(kept).toContain(`k${below}`)
         settled = position

@@ -23,7 +23,7 @@ function publishing(queue: PublishQueue, producer: Producer, onSettled: (positio
     value: null,
     headers: {},
   })
-  return publish(queue, { producer, positionRecord, onSent: () => {}, onSettled })
+  return publish(queue, { producer, requireHeld: async () => {}, positionRecord, onSent: () => {}, onSettled })
 }
 
 /** Whether a promise has settled by now, everything else having had its turn. */
@@ -73,6 +73,26 @@ test('a position is settled once its records and then the position itself are ac
   sends[1]!.done.resolve()
   await running
   expect(settled).toEqual([9n])
+})
+
+test('a producer that has replaced others sends nothing when the source is not held any more', async () => {
+  const queue = new PublishQueue()
+  const done: string[] = []
+  await queue.push([record('a', 1)])
+  const gone = new Error('another has the slot')
+  const producer: Producer = {
+    connect: async () => void done.push('connected'),
+    send: async () => void done.push('sent'),
+    close: async () => {},
+  }
+  const requireHeld = async () => {
+    done.push('asked')
+    throw gone
+  }
+  const positionRecord = () => ({ topic: 'p.positions', key: 'position', value: null, headers: {} })
+  const running = publish(queue, { producer, requireHeld, positionRecord, onSent: () => {}, onSettled: () => {} })
+  await expect(running).rejects.toBe(gone)
+  expect(done).toEqual(['connected', 'asked'])
 })
 
 test('what is to come behind a stored position waits for it, whenever the last one was stored', async () => {

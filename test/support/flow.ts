@@ -23,6 +23,8 @@ export interface Flow {
   provision(): Promise<void>
   /** Starts `tributary <args>` as a process of its own. */
   start(...args: string[]): FlowProcess
+  /** As {@link start}, with other environment variables for this process alone. */
+  startWith(settings: Readonly<Record<string, string>>, ...args: string[]): FlowProcess
   /** Runs `tributary <args>` to its end. */
   run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }>
   writeDeclaration(text: string): void
@@ -96,8 +98,9 @@ export async function createFlow(
       const plan = await planProvision(environment())
       await plan.apply(() => {})
     },
-    start(...args) {
-      const started = startProcess([...args, '-f', file, '--port', '0', '--log-level', 'info'], env)
+    start: (...args) => flow.startWith({}, ...args),
+    startWith(settings, ...args) {
+      const started = startProcess([...args, '-f', file, '--port', '0', '--log-level', 'info'], { ...env, ...settings })
       processes.push(started)
       return started
     },

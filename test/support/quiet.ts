@@ -18,7 +18,7 @@ export async function untilQuiet(flow: Flow, withinMs = QUIET_WITHIN_MS): Promis
 }
 
 /** Waits until the first state of every entity is published: a new slot stands past changes of which only the snapshot tells. */
-async function untilSnapshotted(flow: Flow, withinMs: number): Promise<void> {
+export async function untilSnapshotted(flow: Flow, withinMs = QUIET_WITHIN_MS): Promise<void> {
   const { declaration, kafka } = flow.environment()
   for (const source of declaration.sources.keys()) {
     const wanted = entitiesOf(declaration, source).map(({ name }) => name)

@@ -40,6 +40,8 @@ export interface ReaderOptions {
 }
 
 export interface Reader {
+  /** The server process that sends the stream: who holds the slot. */
+  readonly pid: number
   /**
    * The next messages, at least one, in the order of the stream; empty when `waitMs` passed without any.
    * Reads ahead by one batch at most: beyond it the socket is paused; and nothing behind a large message. A message may be used until
@@ -63,14 +65,13 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   const { url, application, slot, publication, settled, nowMs = Date.now } = options
   const statusIntervalMs = options.statusIntervalMs ?? STATUS_INTERVAL_MS
   const connection = openReplication(url, application, options.senderTimeoutMs ?? SENDER_TIMEOUT_MS)
+  const starting = connection.sql.unsafe(
+    `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL 0/0 ` +
+      `(proto_version '1', messages 'true', publication_names ${quoteText(quoteName(publication))})`,
+  )
   let stream: Duplex
   try {
-    stream = (await connection.sql
-      .unsafe(
-        `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL 0/0 ` +
-          `(proto_version '1', messages 'true', publication_names ${quoteText(quoteName(publication))})`,
-      )
-      .writable()) as Duplex
+    stream = (await starting.writable()) as Duplex
   } catch (error) {
     await connection.close()
     throw connection.lastWords() ?? error
@@ -155,6 +156,7 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   )
 
   return {
+    pid: (starting as unknown as { state: { pid: number } }).state.pid,
     async read(waitMs) {
       if (lent) {
         lent = false
