@@ -1,7 +1,8 @@
 import { AlteredTable } from '../altered-table.ts'
 import { type LocatedTable, objectName } from '../captured-table.ts'
 import type { Sql } from '../connection.ts'
-import type { OnNotice } from '../notice.ts'
+import { failure } from '../failure.ts'
+import type { Notice, OnNotice } from '../notice.ts'
 import { madeAnew } from './recheck.ts'
 
 const LOOK_EVERY_MS = 15_000
@@ -23,11 +24,12 @@ export interface TableWatch {
 
 /**
  * Looks now and then whether the captured tables are still in the log: one that was made anew, or taken out of the publication, falls silent
- * without a word there. A look that fails is passed over; the stream notices a server that is away.
+ * without a word there. A look that fails is told as a notice, once until one succeeds again.
  */
 export function watchTables(options: TableWatchOptions): TableWatch {
   const told = new Set<string>()
   let looking = false
+  let failing = false
   const look = async () => {
     const found = await loadStandings(options)
     for (const { entity, standing } of found) {
@@ -54,13 +56,30 @@ export function watchTables(options: TableWatchOptions): TableWatch {
     if (looking) return
     looking = true
     look()
-      .catch(() => {})
+      .then(
+        () => {
+          failing = false
+        },
+        (error: unknown) => {
+          if (!failing) options.onNotice(unwatched(options.source, error))
+          failing = true
+        },
+      )
       .finally(() => {
         looking = false
       })
   }, options.everyMs ?? LOOK_EVERY_MS)
   timer.unref()
   return { close: () => clearInterval(timer) }
+}
+
+function unwatched(source: string, error: unknown): Notice {
+  const { message } = failure('looking whether the captured tables are still published', error)
+  return {
+    code: 'tables-unwatched',
+    level: 'warn',
+    message: `source "${source}": a table that leaves the log would not be noticed for now. ${message}`,
+  }
 }
 
 interface Standing {
