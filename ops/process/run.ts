@@ -8,6 +8,7 @@ import { runDelivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { serveHealth } from './health-server.ts'
 import { Readiness } from './readiness.ts'
+import { createSnapshotLog } from './snapshot-log.ts'
 
 /** Who else watches, beside the metrics: the live view. */
 export interface Watcher {
@@ -45,7 +46,7 @@ export async function runProcess(
   options.onListening?.(health.url)
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
-  const onSnapshotProgress = watcher.onSnapshotProgress ?? logSnapshots(environment)
+  const onSnapshotProgress = watcher.onSnapshotProgress ?? createSnapshotLog(environment.log)
   const alarm = createDeadLetterAlarm(environment.log, environment.declaration.entities)
   const captures = options.sources.map((source) => {
     const observer = both(both(metrics.captureObserver(), alarm), watcher.capture)
@@ -84,25 +85,4 @@ function both<T extends object>(first: T, second: T | undefined): T {
       },
     ]),
   ) as T
-}
-
-const SNAPSHOT_LOG_INTERVAL_MS = 5_000
-
-/** Says how far a snapshot is every few seconds, and when it is done. */
-function logSnapshots({ log }: Environment): (progress: SnapshotProgress) => void {
-  const last = new Map<string, number>()
-  return ({ source, entity, rowsDone, rowsEstimated, startedAtMs, done }) => {
-    const now = Date.now()
-    if (!done && now - (last.get(entity) ?? 0) < SNAPSHOT_LOG_INTERVAL_MS) return
-    last.set(entity, now)
-    const elapsedMs = now - startedAtMs
-    const leftMs = rowsDone === 0 ? null : Math.max(0, (elapsedMs / rowsDone) * (rowsEstimated - rowsDone))
-    log('info', done ? 'snapshot done' : 'snapshot', {
-      source,
-      entity,
-      rowsDone,
-      rowsEstimated,
-      leftSeconds: done || leftMs === null ? null : Math.round(leftMs / 1000),
-    })
-  }
 }
