@@ -35,14 +35,15 @@ test('many segments and a sweep beside random writers add up to exactly the tabl
     Array.from({ length: 600 }, (_, id) => ({ key: String(id), version: OLD, deleted: false })),
   )
   const writers = startWriters(database, 4, seed)
-  const source = sourceFor(database, [ITEM], { snapshot: { chunkRows: 7, tables: 1, rowsPerSecond: 90 } })
+  const source = sourceFor(database, [ITEM], { snapshot: { chunkRows: 7, tables: 1, rowsPerSecond: 60 } })
   await source.prepare()
   const seen = collect(source, topics)
   await seen.until('the snapshot', isSnapshotDone)
   await writers.stop()
   await database.sql`INSERT INTO item VALUES (100000, 1, 'last')`
   await seen.until('the last row', hasChange('100000'))
-  expect(rowsByPoint(seen.events).size).toBeGreaterThan(3)
+  // The writers leave fewer rows than there were.
+  expect(rowsByPoint(seen.events).size).toBeGreaterThan(1)
   expectVersionsToRise(seen.events)
   expect(topicOf(seen.events)).toEqual(await tableOf(database))
   const last = new Map(topics.records.get('item')!.map((record) => [record.key, record]))
