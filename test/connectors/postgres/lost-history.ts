@@ -5,7 +5,7 @@ import type { Notice } from '../../../connectors/postgres/notice.ts'
 import type { PostgresSourceOptions } from '../../../connectors/postgres/source.ts'
 import type { Source, SourceEvent } from '../../../connectors/source.ts'
 import { fateOf } from '../../../schemas/errors.ts'
-import { compareVersions } from '../../../schemas/version.ts'
+import { compareVersions, type Version } from '../../../schemas/version.ts'
 import type { OwnPostgres } from '../../support/own-postgres.ts'
 import { createTopics, entityOf, type OwnDatabase, sourceFor, type Topics, until } from './own-database.ts'
 
@@ -26,7 +26,7 @@ export function serverDatabase(server: OwnPostgres): OwnDatabase {
 export interface Published extends Topics {
   /** Key → its last value; keys that were deleted are not in it. */
   readonly rows: Map<string, bigint>
-  /** Keys whose later record had a lower version. */
+  /** Keys whose later record had a lower version, and positions lower than one before. */
   readonly stale: string[]
   readonly events: SourceEvent[]
 }
@@ -35,6 +35,7 @@ export function createItems(): Published {
   const topics = createTopics()
   const take = topics.take
   const rows = new Map<string, bigint>()
+  const versions = new Map<string, Version>()
   const stale: string[] = []
   const events: SourceEvent[] = []
   return Object.assign(topics, {
@@ -43,10 +44,15 @@ export function createItems(): Published {
     events,
     take(event: SourceEvent) {
       events.push(event)
+      // Within one epoch and timeline.
+      const mark = event.kind === 'progress' ? event.mark!.split('/', 2).join('/') : ''
+      if (event.kind === 'progress' && topics.position?.mark?.startsWith(`${mark}/`))
+        if (event.position < topics.position.position) stale.push(`position ${event.position}`)
       if (event.kind === 'change') {
         const { change } = event
-        const before = topics.records.get('item')?.findLast(({ key }) => key === change.key)
-        if (before !== undefined && compareVersions(change.version, before.version) < 0) stale.push(change.key)
+        const before = versions.get(change.key)
+        if (before !== undefined && compareVersions(change.version, before) < 0) stale.push(change.key)
+        versions.set(change.key, change.version)
         if (change.op === 'delete') rows.delete(change.key)
         else rows.set(change.key, change.after.n as bigint)
       }

@@ -183,7 +183,20 @@ test('of two that start at once on a fresh database one begins, and the other wa
   const database = await ownDatabase()
   await database.sql.unsafe(ITEM_SQL)
   const topics = createItems()
+  // Each has seen that there is no publication before either makes one.
+  const bothWait = Promise.withResolvers<void>()
+  const locked = database.sql.begin(async (sql) => {
+    await sql`LOCK TABLE pg_catalog.pg_publication IN SHARE MODE`
+    await bothWait.promise
+  })
   const both = [keepCapturing(database, topics), keepCapturing(database, topics)]
+  await until('both are making the publication', async () => {
+    const waiting = await database.sql`
+      SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'CREATE PUBLICATION%'`
+    return waiting.length === 2
+  })
+  bothWait.resolve()
+  await locked
   await untilSame(database, topics)
   await until('one streams', () => both.some((one) => one.streaming() > 0))
   const first = both.find((one) => one.streaming() > 0)!

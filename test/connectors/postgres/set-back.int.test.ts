@@ -44,6 +44,11 @@ async function captureMore({ database, topics }: Pick<Awaited<ReturnType<typeof 
   return topics.position!.position
 }
 
+/** More than comes in one reading of the stream. */
+async function insertMany({ sql }: ReturnType<typeof serverDatabase>): Promise<void> {
+  await sql`INSERT INTO item SELECT g, 1 FROM generate_series(2000, 6000) g`
+}
+
 /** Writes log until its end is past `position`, none of it captured. */
 async function writePast({ sql }: ReturnType<typeof serverDatabase>, position: bigint): Promise<void> {
   await until('the log is past it', async () => {
@@ -94,16 +99,18 @@ test('set back, crashed before a position of the new epoch was stored: still the
 })
 
 test.each([
-  ['the same again, and more', 2],
-  ['nothing of ours', 0],
-])('set back and written past what was captured, with %s', async (_what, times) => {
+  ['the same again, and more', changeUnseen, changeUnseen],
+  ['less of ours', insertMany, async () => {}],
+  ['nothing of ours', async () => {}, async () => {}],
+])('set back and written past what was captured, with %s', async (_what, changeBelow, changeBeyond) => {
   const { database, topics, copy } = await copied()
+  await changeUnseen(database)
+  await insertMany(database)
   const captured = await captureMore({ database, topics })
   await server.restore(copy)
-  // Below what was captured, and beyond.
-  if (times > 0) await changeUnseen(database)
+  await changeBelow(database)
   await writePast(database, captured)
-  if (times > 1) await changeUnseen(database)
+  await changeBeyond(database)
   const published = topics.events.length
   const capturing = keepCapturing(database, topics)
   await until('the new epoch', () => epochOf(topics) === 2)
