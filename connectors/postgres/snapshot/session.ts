@@ -128,6 +128,9 @@ export async function openSnapshotSession(
         // Not by its `data` events: the package pauses the socket only when a row stays in the stream, so it would put one more together.
         for await (const piece of stream) yield piece as Buffer
         complete = true
+        // The package pauses the socket when the stream is full and resumes it when the stream asks for more, which it does not when the end came
+        // with the same bytes: then no later answer would be heard.
+        socket()?.resume()
       } catch (error) {
         throw signal.aborted ? calledOff() : failure(doing, reasonOf(error))
       } finally {

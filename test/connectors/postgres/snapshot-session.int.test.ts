@@ -47,6 +47,20 @@ async function drain(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(all)
 }
 
+test('after a copy that was read slowly, whose end came with its last rows, the next answer is heard', async () => {
+  const database = await ownDatabase()
+  // Together more than is read ahead, each less.
+  await database.sql`CREATE TABLE item AS SELECT g AS id, repeat('x', 4000 + g * 1400) AS body FROM generate_series(1, 20) g`
+  const session = await sessionOf(database)
+  const { signal } = new AbortController()
+  for (let round = 0; round < 40; round++) {
+    for await (const _ of session.copy('SELECT id, body FROM item ORDER BY id', signal))
+      await new Promise((resolve) => setTimeout(resolve, round % 3))
+    expect((await session.query('SELECT 1'))[0]!.toString()).toBe('1')
+  }
+  await session.end()
+}, 60_000)
+
 test('everything is read as of the snapshot, query after copy after query', async () => {
   const database = await ownDatabase()
   await database.sql`CREATE TABLE item AS SELECT g AS id FROM generate_series(1, 3) g`
