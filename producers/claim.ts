@@ -75,7 +75,12 @@ async function claimAll(
   }
   const results = await Promise.allSettled(Array.from({ length: PUTS_MAX }, work))
   for (const result of results) if (result.status === 'rejected') throw result.reason
+  for (const event of large) freeValues(event)
   return events.map((event) => claimed.get(event) ?? event)
+}
+
+function freeValues(event: LargeChange): void {
+  for (const value of Object.values(event.change.after)) if (isLarge(value)) value.free()
 }
 
 async function claimChange(

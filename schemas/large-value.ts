@@ -5,8 +5,24 @@ import type { FieldType, Value } from './field-type.ts'
 
 /** How much of a large value is taken at a time. */
 const CHUNK_BYTES = 256 * 1024
+/** How much of it is made a text of at a time: small texts are cleared away soon, and hundreds of large ones would add to its memory. */
+const TEXT_BYTES = 8 * 1024
 /** After so much work other things get their turn: a keep-alive must not wait for a whole value. */
 const TURN_BYTES = 8 * 1024 * 1024
+
+/** Memory with one message in it and nothing else, of which nothing is used beside the large values in it. */
+const ownMemory = new WeakSet<ArrayBufferLike>()
+
+/** Whoever makes large values of these bytes may free their memory, all at once. */
+export function markAsOwnMemory(bytes: Buffer): void {
+  ownMemory.add(bytes.buffer)
+}
+
+/** Frees the memory of bytes; what looks at them finds nothing. Left to the garbage collector, much of it would pile up before it looks. */
+export function freeMemory(bytes: Buffer): void {
+  const memory = bytes.buffer
+  if (memory instanceof ArrayBuffer && !memory.detached) memory.transfer(0)
+}
 
 /**
  * A value too large to travel in a record, as a view of the bytes it came in: nothing of it is copied before it is stored.
@@ -25,21 +41,43 @@ export class LargeValue {
     this.bytes = form === 'utf8' ? view.length : view.length / 2
   }
 
-  /** The canonical bytes, in parts of at most {@link CHUNK_BYTES}. A part is valid until the next is asked for. */
+  /**
+   * The canonical bytes, in parts of at most {@link CHUNK_BYTES}. A part is valid until the next is asked for.
+   * @throws TributaryError `invariant-broken` when the value was freed, as it can be under a writer that was given up
+   */
   *chunks(): Generator<Buffer> {
     const view = this.#view
+    // Copied, as the value may be freed while a writer that was given up still writes its last part.
+    const part = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.bytes))
     if (this.#form === 'utf8') {
-      for (let at = 0; at < view.length; at += CHUNK_BYTES) yield view.subarray(at, at + CHUNK_BYTES)
+      for (let at = 0; at < this.bytes; at += CHUNK_BYTES) {
+        if (view.length !== this.bytes) throw freed()
+        yield part.subarray(0, view.copy(part, 0, at, at + CHUNK_BYTES))
+      }
       return
     }
-    const part = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, this.bytes))
-    for (let at = 0; at < view.length; at += 2 * CHUNK_BYTES) {
-      const digits = view.toString('latin1', at, Math.min(at + 2 * CHUNK_BYTES, view.length))
-      const written = part.write(digits, 'hex')
-      if (written * 2 !== digits.length) throw notHex()
-      yield part.subarray(0, written)
+    for (let at = 0; at < this.bytes; at += CHUNK_BYTES) {
+      const end = Math.min(at + CHUNK_BYTES, this.bytes)
+      for (let from = at; from < end; from += TEXT_BYTES) {
+        if (view.length !== 2 * this.bytes) throw freed()
+        const length = Math.min(TEXT_BYTES, end - from)
+        const digits = view.toString('latin1', 2 * from, 2 * (from + length))
+        if (part.write(digits, from - at, length, 'hex') !== length) throw notHex()
+      }
+      yield part.subarray(0, end - at)
     }
   }
+
+  /** The value is stored and not used any more. Its memory is freed where it is known that nothing else uses it. */
+  free(): void {
+    if (ownMemory.has(this.#view.buffer)) freeMemory(this.#view)
+  }
+}
+
+function freed(): TributaryError {
+  return new TributaryError('invariant-broken', 'a large value was freed before it was read', {
+    cause: new Error('its memory is gone'),
+  })
 }
 
 function notHex(): TributaryError {

@@ -1,6 +1,7 @@
 import net from 'node:net'
 import postgres from 'postgres'
 import { TributaryError } from '../../schemas/errors.ts'
+import { LargeTurn } from './stream/gather.ts'
 import { openGatheredSocket } from './stream/gathered-socket.ts'
 
 /** A connection (or a small pool) to the source's database. */
@@ -52,9 +53,17 @@ export function settings(application: string): postgres.Options<Record<string, n
  * @throws TributaryError `declaration-invalid` when `url` is not an address (without quoting it: it holds a password)
  */
 export function openPool(url: string, application: string): Sql {
-  return guardUrl(() =>
-    postgres(url, { ...settings(application), max: POOL_MAX, idle_timeout: IDLE_TIMEOUT_SECONDS, prepare: false }),
-  )
+  const common = { ...settings(application), max: POOL_MAX, idle_timeout: IDLE_TIMEOUT_SECONDS, prepare: false }
+  const target = guardUrl(() => postgres(url, common).options)
+  // Of several hosts the package tries one after the other, with sockets of its own.
+  const gathers = target.host.length === 1 && !target.ssl
+  const socket = () => {
+    const address = addressOf(target, 0)
+    // Not awaited: a connection whose socket cannot be had is lost to the package's pool, one whose socket breaks is not.
+    return Object.assign(openGatheredSocket(address).socket, { host: target.host[0], port: target.port[0] })
+  }
+  const options = { ...common, ...(gathers && { socket }) }
+  return guardUrl(() => postgres(url, options as unknown as postgres.Options<Record<string, never>>))
 }
 
 export interface ReplicationConnection {
@@ -80,8 +89,7 @@ export function openReplication(url: string, application: string, senderTimeoutM
   let tail: Buffer | undefined
   let release = () => {}
   const open = (address: net.NetConnectOpts) => {
-    if ('ssl' in target && target.ssl) return net.connect(address)
-    const gathered = openGatheredSocket(address, true)
+    const gathered = openGathered(target, address, new LargeTurn())
     release = gathered.release
     return gathered.socket
   }
@@ -90,8 +98,7 @@ export function openReplication(url: string, application: string, senderTimeoutM
     max: 1,
     idle_timeout: 0,
     prepare: false,
-    host: target.host[0] ?? 'localhost',
-    port: Number(target.port[0]),
+    ...firstOf(target),
     connection: {
       ...SESSION,
       application_name: application,
@@ -141,6 +148,22 @@ export interface Target {
   readonly host: readonly string[]
   readonly port: readonly (number | string)[]
   readonly path?: string | false | undefined
+  readonly ssl?: unknown
+}
+
+/** With more than one host the package swallows the errors of a socket that it is given; {@link connectSocket} tries all of them. */
+export function firstOf(target: Target): { readonly host: string; readonly port: number } {
+  return { host: target.host[0] ?? 'localhost', port: Number(target.port[0]) }
+}
+
+/** A socket whose large messages are gathered, where what arrives is messages. */
+export function openGathered(
+  target: Target,
+  address: net.NetConnectOpts,
+  turn?: LargeTurn,
+): { readonly socket: net.Socket; release(): void } {
+  if (target.ssl) return { socket: net.connect(address), release: () => {} }
+  return openGatheredSocket(address, turn)
 }
 
 /**
@@ -150,16 +173,18 @@ export interface Target {
 export async function connectSocket(target: Target, open: OpenSocket = net.connect): Promise<net.Socket> {
   let failed: unknown
   for (const [index, host] of target.host.entries()) {
-    const address = target.path
-      ? { path: target.path }
-      : { host, port: Number(target.port[index] ?? target.port[0]), noDelay: true }
     try {
-      return await connectOnce(address, host, open)
+      return await connectOnce(addressOf(target, index), host, open)
     } catch (error) {
       failed = error
     }
   }
   throw failed
+}
+
+function addressOf(target: Target, index: number): net.NetConnectOpts {
+  if (target.path) return { path: target.path }
+  return { host: target.host[index]!, port: Number(target.port[index] ?? target.port[0]), noDelay: true }
 }
 
 type OpenSocket = (address: net.NetConnectOpts) => net.Socket

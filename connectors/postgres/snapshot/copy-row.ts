@@ -4,6 +4,8 @@ const TAB = 0x09
 const NEWLINE = 0x0a
 const BACKSLASH = 0x5c
 const CAPITAL_N = 0x4e
+/** From here on a column is not copied to have its escapes replaced. */
+const LARGE_COLUMN_BYTES = 65_536
 
 /** What a letter after a backslash stands for; any other character stands for itself. */
 const ESCAPES: Readonly<Record<number, number>> = {
@@ -17,7 +19,8 @@ const ESCAPES: Readonly<Record<number, number>> = {
 
 /**
  * The columns of one row in COPY's text format, without its newline: "COPY, Text Format" of PostgreSQL's manual, as the server writes it
- * (it never writes octal or hexadecimal escapes). Columns without escapes share the row's memory.
+ * (it never writes octal or hexadecimal escapes). Columns without escapes share the row's memory, and so do large ones, whose escapes are
+ * replaced in place: the row must not be read again.
  */
 export function parseCopyRow(row: Buffer): RawRow {
   const columns: (Buffer | null)[] = []
@@ -42,7 +45,12 @@ function nextEscape(row: Buffer, from: number): number {
 }
 
 function unescaped(row: Buffer, start: number, end: number, first: number): Buffer {
-  const out = Buffer.allocUnsafe(end - start)
+  const isLarge = end - start >= LARGE_COLUMN_BYTES
+  // Bytes begin with their only escape: what follows its backslash is the value.
+  if (isLarge && first === start && row[start + 1] === BACKSLASH && nextEscape(row, start + 2) >= end)
+    return row.subarray(start + 1, end)
+  // A value is never longer than its text, so it can take its place.
+  const out = isLarge ? row.subarray(start, end) : Buffer.allocUnsafe(end - start)
   let length = 0
   let from = start
   for (let at = first; at < end; at = nextEscape(row, from)) {

@@ -4,6 +4,7 @@ import { openReplication, type Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import { parseLsn } from '../lsn.ts'
 import { cancelable } from '../slot/slot.ts'
+import { LargeTurn } from '../stream/gather.ts'
 import { openSnapshotSession, type SnapshotSession } from './session.ts'
 
 /** The server may be silent on this connection while it waits for transactions to end. */
@@ -18,6 +19,8 @@ export interface SnapshotPoint {
   /** When it was taken, in microseconds since 1970-01-01 UTC by the server's clock. */
   readonly takenAt: bigint
   readonly sessions: readonly SnapshotSession[]
+  /** Taken while a large row is in memory. */
+  readonly turn: Pick<LargeTurn, 'isTaken'>
   end(): Promise<void>
 }
 
@@ -52,13 +55,15 @@ export async function takePoint(options: PointOptions): Promise<SnapshotPoint> {
     )
     const position = parseLsn(created!.consistent_point)
     if (position === undefined) throw new TributaryError('invariant-broken', 'the server named no consistent point')
+    const turn = new LargeTurn()
     while (opened.length < options.sessions)
-      opened.push(await openSnapshotSession(url, application, created!.snapshot_name))
+      opened.push(await openSnapshotSession(url, application, created!.snapshot_name, turn))
     const [row] = await opened[0]!.query('SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint')
     return {
       position,
       takenAt: BigInt(row![0]!.toString('latin1')),
       sessions: opened,
+      turn,
       end: () => endAll(opened),
     }
   } catch (error) {

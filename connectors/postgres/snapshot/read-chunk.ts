@@ -5,13 +5,14 @@ import type { TableFacts } from '../catalog/catalog.ts'
 import { quoteLiteral, quoteName, type RawRow } from '../connection.ts'
 import { fromTable, type RowPlan } from '../row-plan.ts'
 import { type Condition, conditionsSql } from './condition.ts'
+import { LARGE_ROW_BYTES } from './copy-pieces.ts'
 import { createCopyRows } from './copy-row.ts'
 import { type ReadAt, snapshotColumns, translateRows } from './row-events.ts'
 import type { SnapshotSession } from './session.ts'
 
-/** A batch ends at either bound; a single row may be larger. */
+/** A batch ends at either bound; a single row may be larger. It ends with a large row, whose memory is freed when the next is asked for. */
 const BATCH_ROWS_MAX = 1_000
-const BATCH_BYTES_TARGET = 1_048_576
+const BATCH_BYTES_TARGET = LARGE_ROW_BYTES
 
 export interface ChunkRequest {
   /** The key to go on after, as {@link ChunkBatch} gave it; null at the table's beginning. */

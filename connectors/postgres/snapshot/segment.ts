@@ -91,7 +91,8 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
       while (isUsable && queue.length > 0 && !isOver() && !signal.aborted)
         isUsable = yield* readTable(queue.shift()!, reading)
     })
-    yield* merge(workers)
+    // What was read last may be a large row: read ahead, another would be in memory with it.
+    yield* merge(workers, () => !point.turn.isTaken)
   }
 
   return {
@@ -110,21 +111,27 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
   }
 }
 
-/** What several generators yield, each in its own order; one value of each is made ahead. */
-export async function* merge<T>(generators: readonly AsyncGenerator<T>[]): AsyncGenerator<T> {
+/** What several generators yield, each in its own order; one value of each is made ahead, if it may. */
+async function* merge<T>(generators: readonly AsyncGenerator<T>[], mayBeAhead: () => boolean): AsyncGenerator<T> {
   const ask = async (generator: AsyncGenerator<T>) => ({ generator, result: await generator.next() })
-  const asked = new Map(generators.map((generator) => [generator, ask(generator)]))
-  // One that fails is heard through the race; the others' failures after it add nothing.
-  for (const pending of asked.values()) pending.catch(() => {})
+  const asked = new Map<AsyncGenerator<T>, ReturnType<typeof ask>>()
+  const askAgain = (generator: AsyncGenerator<T>) => {
+    const pending = ask(generator)
+    // One that fails is heard through the race; the others' failures after it add nothing.
+    pending.catch(() => {})
+    asked.set(generator, pending)
+  }
+  generators.forEach(askAgain)
   try {
     while (asked.size > 0) {
       const { generator, result } = await Promise.race(asked.values())
       if (result.done) asked.delete(generator)
-      else {
-        const pending = ask(generator)
-        pending.catch(() => {})
-        asked.set(generator, pending)
+      else if (mayBeAhead()) {
+        askAgain(generator)
         yield result.value
+      } else {
+        yield result.value
+        askAgain(generator)
       }
     }
   } finally {

@@ -5,7 +5,9 @@ import { TributaryError } from '../../../schemas/errors.ts'
 import {
   connectSocket,
   finalError,
+  firstOf,
   guardUrl,
+  openGathered,
   quoteLiteral,
   type RawRow,
   type Sql,
@@ -14,6 +16,8 @@ import {
   untilClosed,
 } from '../connection.ts'
 import { failure } from '../failure.ts'
+import { LARGE_MESSAGE_BYTES, LargeTurn } from '../stream/gather.ts'
+import { type CopyPieces, takePieces } from './copy-pieces.ts'
 
 /** A server that is gone without a word is noticed some seconds after this much silence. */
 const KEEP_ALIVE_SECONDS = 15
@@ -41,7 +45,8 @@ export interface SnapshotSession {
   query(statement: string): Promise<readonly RawRow[]>
   /**
    * `COPY (select) TO STDOUT`, as it arrives: a piece holds many rows, or one, or a part of one. The socket is paused while the consumer is
-   * busy and 64 KB or one row are ahead.
+   * busy and 64 KB or one row are ahead. A large row is a piece by itself and may be used until the next one is
+   * asked for: then its memory is freed, and no other session that shares the turn has one meanwhile.
    * What is not read to its end (aborted or left) is canceled at the server and ends the session.
    * @throws TributaryError as {@link query}; `source-unreachable` when `signal` aborts, so that a part is never taken for the whole
    */
@@ -54,15 +59,17 @@ export interface SnapshotSession {
 
 /**
  * @param snapshotName what `pg_export_snapshot` or a slot's creation answered; its transaction must still be open
+ * @param turn shared by sessions of which only one may have a large row in memory
  * @throws TributaryError `source-unreachable` when there is no connection or the exporting transaction is over
  */
 export async function openSnapshotSession(
   url: string,
   application: string,
   snapshotName: string,
+  turn = new LargeTurn(),
 ): Promise<SnapshotSession> {
   const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
-  const { sql, socket, lost, tail } = openOnce(url, application, target)
+  const { sql, socket, release, lost, tail } = openOnce(url, application, target, turn)
   let running = 0
   let ending: Promise<void> | undefined
 
@@ -124,13 +131,12 @@ export async function openSnapshotSession(
       let complete = false
       running++
       try {
-        const stream = await run(doing, () => startCopy(sql, `COPY (${select}) TO STDOUT`))
-        // Not by its `data` events: the package pauses the socket only when a row stays in the stream, so it would put one more together.
-        for await (const piece of stream) yield piece as Buffer
+        const pieces = await run(doing, () => startCopy(sql, `COPY (${select}) TO STDOUT`))
+        for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) {
+          yield piece.bytes
+          if (piece.isLarge) release()
+        }
         complete = true
-        // The package pauses the socket when the stream is full and resumes it when the stream asks for more, which it does not when the end came
-        // with the same bytes: then no later answer would be heard.
-        socket()?.resume()
       } catch (error) {
         throw signal.aborted ? calledOff() : failure(doing, reasonOf(error))
       } finally {
@@ -154,8 +160,9 @@ interface Backend {
 }
 
 /** A connection that the package cannot open a second time: a statement that waited for it would run outside of the transaction. */
-function openOnce(url: string, application: string, target: Target) {
+function openOnce(url: string, application: string, target: Target, turn: LargeTurn) {
   const common = settings(application)
+  let release = () => {}
   let socket: net.Socket | undefined
   let opened = false
   let tail: Buffer = Buffer.alloc(0)
@@ -168,23 +175,26 @@ function openOnce(url: string, application: string, target: Target) {
       prepare: false,
       keep_alive: KEEP_ALIVE_SECONDS,
       connection: { ...common.connection, ...READING },
-      // With more than one host the package swallows the socket's errors; all hosts are tried below.
-      host: target.host[0] ?? 'localhost',
-      port: Number(target.port[0]),
+      ...firstOf(target),
       onclose: () => lost.abort(new Error('the connection was closed')),
       socket: async () => {
         if (opened) throw new Error('the connection was closed')
         opened = true
-        socket = await connectSocket(target)
+        socket = await connectSocket(target, (address) => {
+          const gathered = openGathered(target, address, turn)
+          release = gathered.release
+          return gathered.socket
+        })
         // Over TLS the package takes this listener away, and the last words are not known.
         socket.on('data', (chunk: Buffer) => {
-          tail = chunk
+          // A large message is freed when it was used; it is not the last words.
+          if (chunk.length < LARGE_MESSAGE_BYTES) tail = chunk
         })
         return socket
       },
     } as unknown as postgres.Options<Record<string, never>>),
   )
-  return { sql, socket: () => socket, lost: lost.signal, tail: () => tail }
+  return { sql, socket: () => socket, release: () => release(), lost: lost.signal, tail: () => tail }
 }
 
 /** Waits for an answer, but not longer than the connection lives. */
@@ -199,16 +209,18 @@ async function unlessLost<T>(answer: PromiseLike<T>, lost: AbortSignal): Promise
   }
 }
 
-/** An error in the first rows arrives with the stream itself, before anyone who awaits the stream could listen to it. */
-function startCopy(sql: Sql, statement: string): Promise<Readable> {
+function startCopy(sql: Sql, statement: string): Promise<CopyPieces> {
   const query = sql.unsafe(statement) as unknown as { resolve(answer: unknown): void; readable(): Promise<Readable> }
   const { resolve } = query
-  // Called with the stream, and when the statement is over once more with its result.
-  query.resolve = (answer) => {
-    if (answer instanceof Readable) answer.on('error', () => {})
-    resolve(answer)
-  }
-  return query.readable()
+  // Called with the stream, and when the statement is over once more with its result. Whoever awaits the stream has it too late: rows, or an
+  // error in the first of them, can arrive with it.
+  return new Promise((answer, reject) => {
+    query.resolve = (given) => {
+      if (given instanceof Readable) answer(takePieces(given))
+      resolve(given)
+    }
+    query.readable().catch(reject)
+  })
 }
 
 /** Asks the server to cancel what a session runs: "Canceling Requests in Progress" of the protocol. Its answer is only that it hangs up. */

@@ -1,18 +1,17 @@
 import net from 'node:net'
-import { MessageGatherer } from './gather.ts'
+import { type LargeTurn, MessageGatherer } from './gather.ts'
 
 /** How much is read at a time. */
 const READ_BYTES = 65_536
 
 /**
  * A socket to a PostgreSQL server that hands large messages on whole (gather.ts). Not for TLS, where what arrives is not messages.
- * @param oneAtATime see {@link MessageGatherer}
+ * @param turn see {@link MessageGatherer}
  */
 export function openGatheredSocket(
   address: net.NetConnectOpts,
-  oneAtATime: boolean,
+  turn?: LargeTurn,
 ): { readonly socket: net.Socket; release(): void } {
-  const gatherer = new MessageGatherer((bytes) => socket.emit('data', bytes), oneAtATime)
   const guard = (work: () => void) => {
     try {
       work()
@@ -21,6 +20,17 @@ export function openGatheredSocket(
       socket.destroy(error as Error)
     }
   }
+  /** Runs what may end that nothing more is taken. */
+  const unblock = (work: () => void) => {
+    const wasBlocked = gatherer.isBlocked
+    guard(work)
+    if (wasBlocked && !gatherer.isBlocked && !socket.destroyed) resume()
+  }
+  const gatherer = new MessageGatherer(
+    (bytes) => socket.emit('data', bytes),
+    turn,
+    () => unblock(() => gatherer.takeHeld()),
+  )
   const socket: net.Socket = net.connect({
     ...address,
     onread: {
@@ -34,12 +44,6 @@ export function openGatheredSocket(
   const resume = () => net.Socket.prototype.resume.call(socket) as net.Socket
   // The package resumes it whenever it wants more; what it wants must wait for the large message that is in use.
   socket.resume = () => (gatherer.isBlocked ? socket : resume())
-  return {
-    socket,
-    release() {
-      const wasBlocked = gatherer.isBlocked
-      guard(() => gatherer.release())
-      if (wasBlocked && !gatherer.isBlocked && !socket.destroyed) resume()
-    },
-  }
+  socket.on('close', () => gatherer.end())
+  return { socket, release: () => unblock(() => gatherer.release()) }
 }

@@ -52,6 +52,15 @@ test('columns without escapes share the memory of the row, in a row with and wit
   }
 })
 
+test('large columns share the memory of the row, whatever their escapes', () => {
+  const bytes = `\\x${'0a'.repeat(40_000)}`
+  const text = `${'a\tb\n\\'.repeat(20_000)}end`
+  const row = Buffer.from(copyLine([bytes, 'small\n', text, bytes, null]).slice(0, -1))
+  const columns = parseCopyRow(row)
+  expect(texts(columns)).toEqual([bytes, 'small\n', text, bytes, null])
+  for (const index of [0, 2, 3]) expect(columns[index]!.buffer).toBe(row.buffer)
+})
+
 test('whatever the values and however the bytes are cut, rows come back whole and in order', () => {
   fc.assert(
     fc.property(fc.array(anyRow, { maxLength: 12 }), fc.array(fc.integer({ min: 0, max: 40 })), (rows, cuts) => {
