@@ -2,6 +2,7 @@ import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import { valueSubject } from '../../schemas/avro.ts'
 import { createDeltaDecoder, peekVersion } from '../../schemas/codec.ts'
 import { parseDeletion } from '../../schemas/deletion.ts'
+import { isFence } from '../../schemas/fence.ts'
 import { compareVersions, formatVersion, type Version, versionFromBytes } from '../../schemas/version.ts'
 import type { Flow } from './flow.ts'
 
@@ -17,7 +18,9 @@ export async function readHistory(flow: Flow, entity: string): Promise<Map<strin
   const topic = `${declaration.name}.${entity}`
   const decoder = createDeltaDecoder(registry)
   const records: { key: string; version: Version; value: Buffer | null }[] = []
-  await readTopic(kafka, declaration.kafka.brokers, topic, ({ key, value, headers }) => {
+  await readTopic(kafka, declaration.kafka.brokers, topic, (record) => {
+    if (isFence(record)) return
+    const { key, value, headers } = record
     const name = key!.toString()
     const version = value === null ? parseDeletion(entity, name, headers).version : peekVersion(value)!
     records.push({ key: name, version, value })
