@@ -30,11 +30,11 @@ export function takePieces(stream: Readable): CopyPieces {
   let queuedBytes = 0
   let isPaused = false
   let over: { readonly error?: unknown } | undefined
-  let wake = () => {}
+  let wake: (() => void) | undefined
 
   const end = (how: { readonly error?: unknown }) => {
     over ??= how
-    wake()
+    wake?.()
   }
   stream.push = (bytes: Buffer | null) => {
     if (bytes === null) {
@@ -44,7 +44,10 @@ export function takePieces(stream: Readable): CopyPieces {
     queue.push(bytes)
     queuedBytes += bytes.length
     isPaused = queuedBytes >= AHEAD_BYTES_MAX
-    wake()
+    if (wake !== undefined) {
+      wake()
+      wake = undefined
+    }
     return !isPaused
   }
   stream.on('error', (error) => end({ error }))
