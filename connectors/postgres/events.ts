@@ -17,6 +17,7 @@ import { planTurns } from './snapshot/turns.ts'
 import { openWork, type SnapshotWork } from './snapshot/work.ts'
 import type { PostgresSourceOptions } from './source.ts'
 import { emptyTable } from './stream/empty-table.ts'
+import { tellRefused } from './stream/refused-requests.ts'
 import { followStream, type SnapshotAsked, type Stop, type StreamFollower } from './stream/stream.ts'
 
 /** What one run of capture works with, beside what was declared. */
@@ -205,7 +206,7 @@ function openHeartbeat(options: PostgresSourceOptions, { sql, onNotice, now }: C
 
 function openFollower(
   options: PostgresSourceOptions,
-  { sql, inspection, onNotice }: CaptureParts,
+  { sql, inspection, onNotice, now }: CaptureParts,
   held: Held,
   work: SnapshotWork,
   place: PlaceTracker,
@@ -225,12 +226,7 @@ function openFollower(
       const sentAt = prefix === HEARTBEAT_PREFIX ? parseHeartbeat(content.toString(), options.slot) : undefined
       if (sentAt !== undefined) onHeartbeat(sentAt)
     },
-    onInvalidRequest: (problem) =>
-      onNotice({
-        code: 'request-refused',
-        level: 'warn',
-        message: `source "${options.name}": a message in the log is not a request, and is passed over: ${problem}`,
-      }),
+    onInvalidRequest: tellRefused(options.name, onNotice, now),
   })
 }
 

@@ -7,7 +7,7 @@ import { type CaptureRequest, parseRequest, REQUEST_PREFIX } from '../request.ts
 import { planRelation, type RowPlan } from '../row-plan.ts'
 import { createDecoder, type LogicalMessage, type RelationMessage, type RowMessage } from './pgoutput.ts'
 import { keepAliveEnd, WAL_DATA, WAL_DATA_HEADER_BYTES } from './reader.ts'
-import { createTranslator, type Emptied } from './translate.ts'
+import { createTranslator, type Emptied, isTooLong } from './translate.ts'
 
 export interface StreamOptions {
   readonly source: string
@@ -22,7 +22,10 @@ export interface StreamOptions {
   readonly onCovered: (position: bigint, transaction: Transaction | null) => void
   /** A logical decoding message that is not transactional. */
   readonly onMessage: (message: LogicalMessage) => void
-  /** Something that only looks like a request: anyone who may write to the database can send it. */
+  /**
+   * Something that only looks like a request, or cannot be carried out: anyone who may write to the database can send it.
+   * @param problem one of few texts, without anything of the message
+   */
   readonly onInvalidRequest: (problem: string) => void
   /** The log describes a captured table, for the first time in this connection or because it changed. */
   readonly onRelation?: (table: LocatedTable) => Promise<void>
@@ -111,11 +114,18 @@ export function followStream(options: StreamOptions): StreamFollower {
     }
     if (request.slot !== undefined && request.slot !== options.slot) return undefined
     const table = options.tables.find(({ entity }) => entity.name === request.entity)
-    if (table === undefined) return undefined
+    if (table === undefined) {
+      // Without a slot it is meant for those that have the entity.
+      if (request.slot !== undefined)
+        options.onInvalidRequest('it asks for an entity that the running declaration does not have')
+      return undefined
+    }
     if (request.kind === 'snapshot') return request
     const { name: entity, fields } = table.entity
     const plan = { entity, object: objectName(table.table), fieldNames: fields.map(({ name }) => name) }
-    translator.reread(plan, request.keys, out)
+    const keys = request.keys.filter((key) => !isTooLong(key))
+    if (keys.length < request.keys.length) options.onInvalidRequest('it names keys that are longer than a key may be')
+    translator.reread(plan, keys, out)
     return undefined
   }
 

@@ -8,8 +8,8 @@ import { groupLetters, type LetterGroup } from './list.ts'
 import type { OpenLetter } from './open-letters.ts'
 import { ReplayWatch } from './replay-watch.ts'
 
-/** Whose key is not known, because no record can have it: only the place of the change is. */
-const UNKNOWN_KEY = /^!key-too-long\//
+/** Whose key is not known, because there is none or no record can have it: only the place of the change is. */
+const UNKNOWN_KEY = /^!key-(?:null|too-long)\//
 
 export interface ReplayPlan {
   readonly letters: readonly OpenLetter[]

@@ -62,6 +62,16 @@ export const remove = (id: number, old: readonly Column[], kind = 'O') =>
 export const truncate = (...ids: readonly number[]) =>
   Buffer.concat([Buffer.from('T'), int32(ids.length), Buffer.from([0]), ...ids.map(int32)])
 export const origin = (name: string) => Buffer.concat([Buffer.from('O'), int64(0n), text(name)])
+/** A transactional logical message. */
+export const logical = (prefix: string, content: string) =>
+  Buffer.concat([
+    Buffer.from('M'),
+    Buffer.from([1]),
+    int64(0n),
+    text(prefix),
+    int32(Buffer.byteLength(content)),
+    Buffer.from(content),
+  ])
 
 /** A message in the frame of the stream. */
 export const walData = (message: Buffer) => Buffer.concat([Buffer.from('w'), Buffer.alloc(24), message])

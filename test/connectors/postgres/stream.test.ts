@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import type { LocatedTable } from '../../../connectors/postgres/captured-table.ts'
 import { followStream } from '../../../connectors/postgres/stream/stream.ts'
 import type { SourceEvent } from '../../../connectors/source.ts'
-import { begin, commit, insert, keepAlive, relation, remove, truncate, update, walData } from './messages.ts'
+import { KEY_BYTES_MAX } from '../../../schemas/key.ts'
+import { begin, commit, insert, keepAlive, logical, relation, remove, truncate, update, walData } from './messages.ts'
 import { captured, entityOf } from './own-database.ts'
 
 const ENTITY = entityOf('customer', { id: 'int64', name: 'string' })
@@ -148,4 +149,22 @@ test('a row before its table was described, or of another width, is refused', as
       code: 'invariant-broken',
     })
   }
+})
+
+test('a request for an entity that is not declared is told when it is meant for this slot, and passed over', async () => {
+  const asked = (slot?: string) =>
+    logical('tributary', JSON.stringify({ kind: 'snapshot', id: 'a', entity: 'order', where: [], slot }))
+  const batch = [begin(10n), asked(), asked('other_slot'), asked('shop_slot'), commit(10n, 11n)].map(walData)
+  const { out, follower, moments } = follow()
+  expect(await follower.consume(batch, 0, undefined, out)).toEqual({ why: 'end', index: 5 })
+  expect(moments).toEqual([expect.stringMatching(/^invalid: .* entity that the running/), 'commit 11'])
+})
+
+test('a replay passes over keys that no record can have', async () => {
+  const keys = ['1', 'k'.repeat(KEY_BYTES_MAX + 1), '2']
+  const batch = [begin(10n), logical('tributary', JSON.stringify({ kind: 'replay', entity: 'customer', keys }))]
+  const { out, follower, changes, moments } = follow()
+  await follower.consume(batch.map(walData), 0, undefined, out)
+  expect(changes().map(({ change }) => change.key)).toEqual(['1', '2'])
+  expect(moments).toEqual([expect.stringMatching(/^invalid: .* longer than a key may be/)])
 })

@@ -125,7 +125,12 @@ test('the list fits 100 columns, counts by field and reason, and says what to do
 
 test('a replay asks for every row once, by entity and in bounded requests, but for rows whose key is not known', () => {
   const many = Array.from({ length: 1_001 }, (_, key) => letterRecord('customer', String(key), 1n))
-  const open = opened([...many, letterRecord('person', 'ada', 2n), letterRecord('person', '!key-too-long/5/0', 3n)])
+  const open = opened([
+    ...many,
+    letterRecord('person', 'ada', 2n),
+    letterRecord('person', '!key-null/5/3', 3n),
+    letterRecord('person', '!key-too-long/5/0', 3n),
+  ])
   const plan = planReplay('the_slot', open.list(), false)
   expect(plan.requests.map((request) => [request.entity, request.kind === 'replay' && request.keys.length])).toEqual([
     ['customer', 500],
@@ -134,7 +139,7 @@ test('a replay asks for every row once, by entity and in bounded requests, but f
     ['person', 1],
   ])
   expect(plan.requests.every(({ slot }) => slot === 'the_slot')).toBe(true)
-  expect([plan.letters.length, plan.keyless]).toEqual([1_002, 1])
+  expect([plan.letters.length, plan.keyless]).toEqual([1_002, 2])
   const named = planReplay('the_slot', open.list().slice(-1), true)
   expect([named.letters.length, named.keyless]).toEqual([1, 0])
 })
