@@ -34,7 +34,7 @@ export async function topicRange(kafka: Kafka, brokers: readonly string[], topic
 }
 
 /**
- * Reads a range of a topic, one partition after the other. What the range begins with and the topic has no longer is passed over; so
+ * Reads a range of a topic, one partition after the other. What the range has and the topic has not, or no longer, is passed over; so
  * are holes that compaction left, at the end of a partition too. One batch is read ahead, no more: whoever takes the
  * batches may be busy for as long as it likes.
  * @throws the signal's reason when it aborts: a scan that was cut short must not look like one that came to its end
@@ -48,9 +48,14 @@ export async function* scanTopic(
   signal: AbortSignal,
 ): AsyncGenerator<ScannedBatch, void, undefined> {
   signal.throwIfAborted()
-  const places = placesOf(range)
-  if (places.length === 0) return
-  const low = new Map((await offsetsOf(kafka, brokers, topic)).map((row) => [row.partition, row.low]))
+  const asked = placesOf(range)
+  if (asked.length === 0) return
+  const offsets = new Map((await offsetsOf(kafka, brokers, topic)).map((row) => [row.partition, row]))
+  const places = asked.flatMap((place) => withinTopic(place, offsets.get(place.partition)))
+  if (places.length === 0) {
+    yield { records: [], rest: {} }
+    return
+  }
   const reader = createPartitionReader(kafka, topic)
   const closing = new AbortController()
   const scan: Scan = { kafka, brokers, topic, reader, signal: AbortSignal.any([signal, closing.signal]) }
@@ -66,11 +71,7 @@ export async function* scanTopic(
       throw standstill(scan, 'the first connection', cause)
     })
     for (const [index, place] of places.entries()) {
-      const { partition, end } = place
-      let next = place.next
-      const first = low.get(partition)
-      if (first === undefined) throw new TributaryError('topic-missing', `${topic} has no partition ${partition}.`)
-      if (first > next) next = first
+      const { partition, next, end } = place
       if (next >= end) yield { records: [], rest: restOf(places, index, next) }
       let fetching = next < end ? read(partition, next) : null
       while (fetching !== null) {
@@ -107,6 +108,17 @@ function placesOf(range: PublishedRange): readonly Place[] {
     .map(([partition, { next, end }]) => ({ partition: Number(partition), next: BigInt(next), end: BigInt(end) }))
     .filter(({ next, end }) => next < end)
     .sort((a, b) => a.partition - b.partition)
+}
+
+/**
+ * What of a place the topic has. A range may be older than the topic: one that was made anew is shorter, perhaps of fewer partitions, and
+ * what it lacks will never come.
+ */
+function withinTopic(place: Place, offsets: { readonly low: bigint; readonly high: bigint } | undefined): Place[] {
+  if (offsets === undefined) return []
+  const next = place.next > offsets.low ? place.next : offsets.low
+  const end = place.end < offsets.high ? place.end : offsets.high
+  return [{ ...place, next: next < end ? next : end, end }]
 }
 
 /** @param next where the partition at `index` goes on; those before it are done */

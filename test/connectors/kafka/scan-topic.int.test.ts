@@ -116,6 +116,17 @@ test('what retention has taken is passed over, at the beginning and while it is 
   await admin.disconnect()
 })
 
+test('a range from before the topic was made anew, shorter and of fewer partitions, is read as far as the topic goes', async () => {
+  const topic = await own.make('anew')
+  await own.send(Array.from({ length: 5 }, (_, at) => recordFor(topic, `key ${at}`)))
+  const batches = await allOf(scan(topic, { 0: { next: '3', end: '1000' }, 1: { next: '0', end: '7' } }))
+  expect(placesOf(batches)).toEqual(['0/3', '0/4'])
+  expect(batches.at(-1)!.rest).toEqual({})
+  const nothing = [{ records: [], rest: {} }]
+  expect(await allOf(scan(topic, { 0: { next: '10', end: '1000' } }))).toEqual(nothing)
+  expect(await allOf(scan(topic, { 4: { next: '0', end: '7' } }))).toEqual(nothing)
+})
+
 test('a partition that ends with what no reader sees has an end, and what was aborted is not shown', async () => {
   const topic = await own.make('control')
   const producer = own.kafka.producer({
