@@ -9,7 +9,7 @@ const SAVEPOINT = 'tributary_keys'
 
 /**
  * Which of `keys` the table has, in the session's transaction. A key that is no value of the key's columns, such as one of before their
- * type was changed, is not in the table.
+ * type was changed, or that is no text which PostgreSQL can hold, is not in the table.
  */
 export async function existingKeys(
   session: SnapshotSession,
@@ -33,7 +33,11 @@ export async function existingKeys(
     }
     await session.query(`RELEASE SAVEPOINT ${SAVEPOINT}`)
   }
-  const readable = keys.filter((key) => parseKey(key, table.entity.key.length) !== undefined)
+  const readable = keys.filter((key) => {
+    const parts = parseKey(key, table.entity.key.length)
+    // Raw in a statement, a zero byte would end it: the server would refuse the message itself (08P01), at each try.
+    return parts?.every((part) => !part.includes('\0') && part.isWellFormed())
+  })
   if (readable.length > 0) await ask(readable)
   return found
 }
