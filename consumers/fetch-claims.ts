@@ -3,7 +3,7 @@ import type { Outcome, Patch, Upsert } from '../connectors/destination.ts'
 import type { Claim } from '../schemas/delta.ts'
 import { fateOf, TributaryError } from '../schemas/errors.ts'
 import type { Value } from '../schemas/field-type.ts'
-import { valueOfBytes } from '../schemas/large-value.ts'
+import { freeOwnMemory, valueOfBytes } from '../schemas/large-value.ts'
 import type { ClaimedField } from './patch.ts'
 
 /** The bytes of fetched values that one member holds at once. A single larger value is let in alone. */
@@ -53,7 +53,9 @@ export class ClaimFetcher {
     const fields: Record<string, Value> = { ...patch.fields }
     try {
       for (const field of claimed) {
-        const value = valueOfBytes(field.type, await this.#get(field, signal))
+        const content = await this.#get(field, signal)
+        const value = valueOfBytes(field.type, content)
+        if (value !== content) freeOwnMemory(content)
         if (value === undefined)
           return {
             kind: 'rejected',

@@ -13,7 +13,7 @@ const TURN_BYTES = 8 * 1024 * 1024
 /** Memory with one message in it and nothing else, of which nothing is used beside the large values in it. */
 const ownMemory = new WeakSet<ArrayBufferLike>()
 
-/** Whoever makes large values of these bytes may free their memory, all at once. */
+/** Whoever makes values of these bytes may free their memory, all at once. */
 export function markAsOwnMemory(bytes: Buffer): void {
   ownMemory.add(bytes.buffer)
 }
@@ -22,6 +22,11 @@ export function markAsOwnMemory(bytes: Buffer): void {
 export function freeMemory(bytes: Buffer): void {
   const memory = bytes.buffer
   if (memory instanceof ArrayBuffer && !memory.detached) memory.transfer(0)
+}
+
+/** As {@link freeMemory}, where it is known that nothing else uses the memory. */
+export function freeOwnMemory(bytes: Buffer): void {
+  if (ownMemory.has(bytes.buffer)) freeMemory(bytes)
 }
 
 /**
@@ -70,7 +75,7 @@ export class LargeValue {
 
   /** The value is stored and not used any more. Its memory is freed where it is known that nothing else uses it. */
   free(): void {
-    if (ownMemory.has(this.#view.buffer)) freeMemory(this.#view)
+    freeOwnMemory(this.#view)
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { markAsOwnMemory } from '../../schemas/large-value.ts'
 import { type BlobStore, corrupt, isBlobName, missing, requireClaim, type StoredBlob, unreachable } from './store.ts'
 
 /** What marks a folder as a blob store. Without it the folder may be the empty place of a disk that is not mounted. */
@@ -159,6 +160,7 @@ async function writeWhole(
 
 async function readWhole(handle: FileHandle, bytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
   const content = Buffer.allocUnsafeSlow(bytes)
+  markAsOwnMemory(content)
   for (let at = 0; at < bytes; ) {
     signal?.throwIfAborted()
     const { bytesRead } = await handle.read(content, at, bytes - at)

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import type { TributaryError } from '../../schemas/errors.ts'
+import { markAsOwnMemory } from '../../schemas/large-value.ts'
 import { pause } from '../pause.ts'
 import { unreachable } from './store.ts'
 
@@ -146,6 +147,7 @@ function* copies(chunks: Iterable<Buffer>, bytes: number): Generator<Buffer> {
 async function readBody(incoming: http.IncomingMessage, bytesMax: number): Promise<Buffer> {
   const announced = Number(incoming.headers['content-length'] ?? 0)
   const content = Buffer.allocUnsafeSlow(Math.min(announced > 0 ? announced : bytesMax, bytesMax) + 1)
+  markAsOwnMemory(content)
   let length = 0
   for await (const chunk of incoming) {
     length += (chunk as Buffer).copy(content, length)

@@ -50,9 +50,17 @@ export function arrayLiteral(elements: readonly (string | null)[]): string {
     if (index > 0) text += ','
     const element = elements[index]!
     if (element === null) text += 'NULL'
-    else text += SPECIAL.test(element) ? `"${element.replace(SPECIALS, '\\$&')}"` : `"${element}"`
+    else text += `"${SPECIAL.test(element) ? escaped(element) : element}"`
   }
   return `${text}}`
+}
+
+function escaped(element: string): string {
+  // Bytes have one, at their beginning, and can be large: they are not copied for it.
+  SPECIALS.lastIndex = 1
+  const isFirstOnly = element[0] === '\\' && !SPECIALS.test(element)
+  SPECIALS.lastIndex = 0
+  return isFirstOnly ? `\\${element}` : element.replace(SPECIALS, '\\$&')
 }
 
 const SPECIAL = /["\\]/

@@ -97,3 +97,11 @@ describe('a value that can never be stored is told apart, without showing it', (
 it('an array of array literals survives its second quoting', () => {
   expect(arrayLiteral([arrayLiteral(['a"b']), null])).toBe('{"{\\"a\\\\\\"b\\"}",NULL}')
 })
+
+it.each([
+  [['\\x41', '\\x42'], '{"\\\\x41","\\\\x42"}'],
+  [['\\', '\\\\'], '{"\\\\","\\\\\\\\"}'],
+  [['\\a"b', 'a\\', '"'], '{"\\\\a\\"b","a\\\\","\\""}'],
+])('in an array of %j every quote and backslash is escaped, wherever it stands', (elements, text) => {
+  expect(arrayLiteral(elements)).toBe(text)
+})
