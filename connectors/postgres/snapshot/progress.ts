@@ -41,6 +41,8 @@ export interface RunningSnapshot {
   readonly first: string | null
   /** The key of the last row read, in the order rows are read in; null before there is one. */
   readonly after: readonly string[] | null
+  /** The order that `after` is a place in: the key's columns with what sorts them, in words (read-chunk.ts). */
+  readonly order: readonly string[] | null
   readonly rowsRead: boolean
   readonly rowsDone: number
   readonly rowsEstimated: number | null
@@ -69,6 +71,7 @@ const schema: z.ZodType<EntityProgress> = z.object({
       fields: z.array(z.string()),
       first: point.nullable(),
       after: z.array(z.string()).nullable(),
+      order: z.array(z.string()).nullable().default(null),
       rowsRead: z.boolean(),
       rowsDone: z.number(),
       rowsEstimated: z.number().nullable(),
@@ -174,6 +177,7 @@ function startRun(fields: readonly string[], request: SnapshotRequest | null, no
     fields,
     first: null,
     after: null,
+    order: null,
     rowsRead: false,
     rowsDone: 0,
     rowsEstimated: null,
@@ -196,6 +200,15 @@ export function withRequest(progress: EntityProgress, request: SnapshotRequest):
 /** A step of the running snapshot. */
 export function withRun(progress: EntityProgress, step: Partial<RunningSnapshot>): EntityProgress {
   return { ...progress, running: { ...progress.running!, ...step } }
+}
+
+/**
+ * The step with which rows are read in `order` from here on; undefined when they are already. A place in another order is none in this one:
+ * going on after it would pass over rows that were not read, so the rows are read from the first again.
+ */
+export function inOrder(run: RunningSnapshot, order: readonly string[]): Partial<RunningSnapshot> | undefined {
+  if (JSON.stringify(run.order) === JSON.stringify(order)) return undefined
+  return run.after === null ? { order } : { order, after: null, rowsDone: 0 }
 }
 
 /** The running snapshot is wholly on the topic. */

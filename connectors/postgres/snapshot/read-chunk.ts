@@ -98,6 +98,32 @@ export function keyColumns(table: LocatedTable, plan: RowPlan, facts: TableFacts
   return unique.map((column) => declared.find((one) => one.column === column)!)
 }
 
+/**
+ * What rows are read in the order of, in words: the key's columns as the index has them, each with its type, its collation and the release of
+ * what sorts by it. Two that differ are different orders. The table must be held.
+ */
+export async function keyOrder(
+  session: Pick<SnapshotSession, 'query'>,
+  table: LocatedTable,
+  plan: RowPlan,
+  facts: TableFacts,
+): Promise<readonly string[]> {
+  const key = keyColumns(table, plan, facts)
+  const sorted = await session.query(
+    `SELECT attname FROM pg_attribute WHERE attrelid = ${table.oid} AND attcollation <> 0 ` +
+      `AND attname IN (${key.map(({ column }) => quoteLiteral(column)).join(', ')})`,
+  )
+  const withCollation = new Set(sorted.map(([name]) => name!.toString('utf8')))
+  const texts = key.map(({ column, type }) => {
+    if (!withCollation.has(column)) return quoteLiteral(`${column} ${type}`)
+    // Asked of the column itself: rows are sorted by the collation it has now, the catalogue is seen as of the snapshot.
+    const collation = `pg_collation_for((SELECT t.${quoteName(column)} FROM ${fromTable(table)} t LIMIT 0))::regcollation`
+    return `concat_ws(' ', ${quoteLiteral(`${column} ${type}`)}, ${collation}, ${collation}::oid, pg_collation_actual_version(${collation}))`
+  })
+  const [row] = await session.query(`SELECT ${texts.join(', ')}`)
+  return row!.map((text) => text!.toString('utf8'))
+}
+
 /** The statement that reads a chunk. Pure. */
 export function chunkSelect(table: LocatedTable, key: readonly KeyColumn[], request: ChunkRequest): string {
   const { after, where, rows } = request

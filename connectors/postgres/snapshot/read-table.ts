@@ -12,8 +12,8 @@ import { estimateRows } from './estimate.ts'
 import { existingKeys } from './existing-keys.ts'
 import { holdTable } from './hold-table.ts'
 import type { SnapshotPoint } from './point.ts'
-import { finishRun, type RunningSnapshot, refuseRun, startNext, withRun } from './progress.ts'
-import { readChunk } from './read-chunk.ts'
+import { finishRun, inOrder, type RunningSnapshot, refuseRun, startNext, withRun } from './progress.ts'
+import { keyOrder, readChunk } from './read-chunk.ts'
 import { snapshotColumns } from './row-events.ts'
 import type { SnapshotSession } from './session.ts'
 import { progressEvent, type TableWork } from './work.ts'
@@ -114,6 +114,10 @@ async function* readRows(
   const { table, facts } = one
   const columns = snapshotColumns(table).map((name) => facts.columns.find((column) => column.name === name)!)
   const plan = planRows(table, columns, options.types)
+  if (!run().rowsRead) {
+    const ordered = inOrder(run(), await keyOrder(options.session, table, plan, facts))
+    if (ordered !== undefined) step(ordered)
+  }
   while (!run().rowsRead && !options.isOver() && !options.signal.aborted) {
     const { after, where } = run()
     const chunk = readChunk(

@@ -4,6 +4,7 @@ import {
   type EntityProgress,
   finishRun,
   forgotten,
+  inOrder,
   isKnownRequest,
   neededFrom,
   parseProgress,
@@ -32,6 +33,17 @@ test('a snapshot under way goes on where it was', () => {
   expect(again(whole, begun)).toEqual(begun)
   expect(parseProgress(JSON.parse(JSON.stringify(begun)))).toEqual(begun)
   expect(parseProgress({ epoch: 1 })).toBeUndefined()
+})
+
+test('the place in a snapshot counts only in the order it was stored with', () => {
+  const order = ['id bigint', 'name text 100']
+  const run = withRun(begun, { order }).running!
+  expect(inOrder(run, [...order])).toBeUndefined()
+  expect(inOrder(run, [...order].reverse())).toEqual({ order: [...order].reverse(), after: null, rowsDone: 0 })
+  // Stored by an earlier release, which did not tell.
+  const { order: _, ...before } = begun.running!
+  expect(inOrder(parseProgress({ ...begun, running: before })!.running!, order)).toMatchObject({ after: null })
+  expect(inOrder({ ...run, order: null, after: null }, order)).toEqual({ order })
 })
 
 test('in another epoch nothing of it counts', () => {
