@@ -1,15 +1,15 @@
 import { TributaryError } from '../../schemas/errors.ts'
 
 /**
- * A captured table is not what it was: its rows may not be captured as they come. The source is checked again; if the table fits as it is
- * now, its entity is snapshotted anew and capture goes on.
+ * Captured tables are not what they were: their rows may not be captured as they come. The source is checked again; if they fit as they
+ * are now, their entities are snapshotted anew and capture goes on.
  */
 export class AlteredTable extends TributaryError {
-  readonly entity: string
+  readonly entities: readonly string[]
 
-  constructor(entity: string, what: string) {
+  constructor(entities: readonly string[], what: string) {
     super('table-altered', what)
-    this.entity = entity
+    this.entities = entities
   }
 }
 

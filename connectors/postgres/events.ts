@@ -2,7 +2,9 @@ import { TributaryError } from '../../schemas/errors.ts'
 import type { CaptureContext, SourceEvent } from '../source.ts'
 import { AlteredTable, requireSuitable } from './altered-table.ts'
 import { loadTypes } from './catalog/catalog.ts'
-import { type Inspection, inspect } from './catalog/inspect.ts'
+import { type Inspection, inspect, unsuitable } from './catalog/inspect.ts'
+import { examinePublication } from './catalog/publication.ts'
+import { loadPublishing, type Publishing } from './catalog/publishing.ts'
 import { recheck } from './catalog/recheck.ts'
 import { watchTables } from './catalog/watch-tables.ts'
 import type { Sql } from './connection.ts'
@@ -54,11 +56,12 @@ export async function* captureEvents(
   }
   signal.addEventListener('abort', stop, { once: true })
   try {
-    const { work, changes } = openWork(inspection, held.history, held.stored, Date.now)
+    const publishing = await lookAtPublication(options, parts)
+    const { work, changes } = openWork(inspection, publishing, held.history, held.stored, Date.now)
     if (held.isNew) yield [{ kind: 'state', name: 'history', value: held.history }]
     if (held.stored.values.has('recover')) yield [{ kind: 'state', name: 'recover', value: null }]
     if (changes.length > 0) yield changes
-    if (!signal.aborted) yield* stream(options, parts, held, work)
+    if (!signal.aborted) yield* stream(options, parts, held, work, publishing)
   } finally {
     signal.removeEventListener('abort', stop)
     await held.reader.close()
@@ -70,6 +73,7 @@ async function* stream(
   parts: CaptureParts,
   held: Held,
   work: SnapshotWork,
+  publishing: Publishing,
 ): AsyncGenerator<readonly SourceEvent[]> {
   const { signal, onNotice } = parts
   const place = trackPlace(held)
@@ -83,9 +87,12 @@ async function* stream(
     sql: parts.sql,
     source: options.name,
     publication: options.publication,
+    serverVersion: parts.inspection.server.version,
     tables: parts.inspection.tables,
+    types: parts.inspection.types,
+    publishing,
     onNotice,
-    onLeft(altered) {
+    onAltered(altered) {
       left = altered
       // Whoever waits for the next messages hears of it.
       held.reader.close().catch(() => {})
@@ -107,7 +114,9 @@ async function* stream(
       )
       if (batch === undefined) return
       if (batch instanceof AlteredTable) {
-        yield await forgetAltered(options, parts, work, batch)
+        // The log does not say it: whatever is to be set right first, nothing but what is stored remembers it.
+        yield forget(work, batch)
+        await requireSuitable(batch, () => inspect(parts.sql, options.name, options.entities))
         throw batch
       }
       follower.startBatch(parts.now())
@@ -174,7 +183,26 @@ async function forgetAltered(
   altered: AlteredTable,
 ): Promise<readonly SourceEvent[]> {
   await requireSuitable(altered, () => inspect(sql, options.name, options.entities))
-  return [work.forget(altered.entity)]
+  return forget(work, altered)
+}
+
+function forget(work: SnapshotWork, { entities }: AlteredTable): readonly SourceEvent[] {
+  return entities.map((entity) => work.forget(entity))
+}
+
+/**
+ * How the tables are published, looked at while the slot is held: what is read from now on is newer than that.
+ * @throws TributaryError `source-unsuitable` when the publication was altered since it was prepared, as while this process waited as a standby
+ */
+async function lookAtPublication(
+  { name, publication }: PostgresSourceOptions,
+  { sql, inspection }: CaptureParts,
+): Promise<Publishing> {
+  // First how, then whether that is enough: what is altered in between, a later look finds to be altered.
+  const publishing = await loadPublishing(sql, inspection.server.version, publication, inspection.tables)
+  const findings = await examinePublication(sql, publication, inspection)
+  if (findings.length > 0) throw unsuitable(name, findings)
+  return publishing
 }
 
 /** A new epoch begins with the next start; held for a person, nothing is stored, and the next start finds the same. */

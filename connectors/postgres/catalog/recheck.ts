@@ -5,7 +5,7 @@ import type { OnNotice } from '../notice.ts'
 import { loadTable, loadTypes, type TableFacts } from './catalog.ts'
 import { misfit, type Types } from './column-fit.ts'
 import { inspectKey } from './inspect.ts'
-import { placeOf } from './place.ts'
+import { type ColumnPlace, placeOf } from './place.ts'
 
 /**
  * Looks at a captured table again, when the log describes it: a column that was dropped and added again, and a partition that came later,
@@ -22,7 +22,7 @@ export async function recheck(sql: Sql, table: LocatedTable, known: Types, onNot
     known,
   )
   const altered = whatAltered(table, facts, types)
-  if (altered !== undefined) throw new AlteredTable(table.entity.name, altered)
+  if (altered !== undefined) throw new AlteredTable([table.entity.name], altered)
   for (const { table: name } of facts.identities.filter((identity) => isSilent(identity)))
     onNotice({
       code: 'replica-identity-nothing',
@@ -36,6 +36,21 @@ export async function recheck(sql: Sql, table: LocatedTable, known: Types, onNot
 export function whatAltered(table: LocatedTable, facts: TableFacts, types: Types): string | undefined {
   const name = objectName(table.table)
   if (facts.oid !== table.oid) return madeAnew(name)
+  const moved = whatMoved(table, facts, types)
+  if (moved !== undefined) return moved
+  const columns = new Map(facts.columns.map((column) => [column.name, column]))
+  // The log tells a table's own identity at its place, not those of partitions. Without one no update or delete passes the server.
+  const identities = table.partitioned ? facts.identities.filter((identity) => !isSilent(identity)) : []
+  return inspectKey(table, { ...facts, identities }, columns, sqlName(table))[0]
+}
+
+/** Which declared column is not the one that it was, in words. Pure. */
+export function whatMoved(
+  table: LocatedTable,
+  facts: { readonly oid: number; readonly columns: readonly (ColumnPlace & { readonly name: string })[] },
+  types: Types,
+): string | undefined {
+  const name = objectName(table.table)
   const columns = new Map(facts.columns.map((column) => [column.name, column]))
   for (const field of table.entity.fields) {
     const column = columns.get(table.columns[field.name]!)
@@ -47,9 +62,7 @@ export function whatAltered(table: LocatedTable, facts: TableFacts, types: Types
       'other values without a change in the log'
     )
   }
-  // The log tells a table's own identity at its place, not those of partitions. Without one no update or delete passes the server.
-  const identities = table.partitioned ? facts.identities.filter((identity) => !isSilent(identity)) : []
-  return inspectKey(table, { ...facts, identities }, columns, sqlName(table))[0]
+  return undefined
 }
 
 /** What is said of a table whose name is there with another oid. */

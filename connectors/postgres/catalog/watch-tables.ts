@@ -3,7 +3,11 @@ import { type LocatedTable, objectName } from '../captured-table.ts'
 import type { Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import type { Notice, OnNotice } from '../notice.ts'
-import { madeAnew } from './recheck.ts'
+import { loadTypes } from './catalog.ts'
+import type { Types } from './column-fit.ts'
+import type { ColumnPlace } from './place.ts'
+import { loadPublishing, type Publishing } from './publishing.ts'
+import { madeAnew, whatMoved } from './recheck.ts'
 
 const LOOK_EVERY_MS = 15_000
 
@@ -11,10 +15,14 @@ export interface TableWatchOptions {
   readonly sql: Sql
   readonly source: string
   readonly publication: string
+  readonly serverVersion: number
   readonly tables: readonly LocatedTable[]
+  readonly types: Types
+  /** How the tables were published when capture started. */
+  readonly publishing: Publishing
   readonly onNotice: OnNotice
-  /** A table has left the log. */
-  readonly onLeft: (altered: AlteredTable) => void
+  /** Tables have left the log, or changed beside it: all that a look finds. */
+  readonly onAltered: (altered: AlteredTable) => void
   readonly everyMs?: number
 }
 
@@ -23,24 +31,31 @@ export interface TableWatch {
 }
 
 /**
- * Looks now and then whether the captured tables are still in the log: one that was made anew, or taken out of the publication, falls silent
- * without a word there. A look that fails is told as a notice, once until one succeeds again.
+ * Looks now and then whether the captured tables are still in the log as they were: one that was made anew, or taken out of the publication
+ * or published otherwise, for a moment even, falls silent without a word there; a column made anew changes rows without a word. A look that
+ * fails is told as a notice, once until one succeeds again.
  */
 export function watchTables(options: TableWatchOptions): TableWatch {
   const told = new Set<string>()
+  const tables = new Map(options.tables.map((table) => [table.entity.name, table]))
   let looking = false
   let failing = false
   const look = async () => {
+    const publishing = await loadPublishing(options.sql, options.serverVersion, options.publication, options.tables)
     const found = await loadStandings(options)
-    for (const { entity, standing } of found) {
-      const table = options.tables.find((one) => one.entity.name === entity)!
+    const oids = found.flatMap(({ columns }) => columns.map(({ typeOid }) => typeOid))
+    const types = await loadTypes(options.sql, oids, options.types)
+    const altered = new Map<string, string>()
+    for (const { entity, columns, standing } of found) {
+      const table = tables.get(entity)!
       const name = objectName(table.table)
-      if (standing === 'anew') options.onLeft(new AlteredTable(entity, madeAnew(name)))
-      else if (standing === 'unpublished')
-        options.onLeft(
-          new AlteredTable(entity, `table ${name} was taken out of the publication, so its changes are not in the log`),
-        )
-      else if (standing === 'missing' && !told.has(entity)) {
+      if (standing !== 'missing') {
+        const isRepublished = publishing.get(entity) !== options.publishing.get(entity)
+        const what =
+          standing === 'there' ? whatMoved(table, { oid: table.oid, columns }, types) : STANDINGS[standing](name)
+        const why = what ?? (isRepublished ? republished(name) : undefined)
+        if (why !== undefined) altered.set(entity, why)
+      } else if (!told.has(entity)) {
         told.add(entity)
         options.onNotice({
           code: 'table-missing',
@@ -51,6 +66,7 @@ export function watchTables(options: TableWatchOptions): TableWatch {
         })
       }
     }
+    if (altered.size > 0) options.onAltered(alteredTables(altered))
   }
   const timer = setInterval(() => {
     if (looking) return
@@ -82,8 +98,27 @@ function unwatched(source: string, error: unknown): Notice {
   }
 }
 
+/** How many of the tables a message tells about. */
+const TOLD_MAX = 5
+
+function alteredTables(altered: ReadonlyMap<string, string>): AlteredTable {
+  const rest = altered.size - TOLD_MAX
+  const told = [...altered.values()].slice(0, TOLD_MAX).join('; ')
+  return new AlteredTable([...altered.keys()], rest > 0 ? `${told}; and ${rest} more tables like these` : told)
+}
+
+const STANDINGS = {
+  anew: madeAnew,
+  unpublished: (name: string) => `table ${name} was taken out of the publication, so its changes are not in the log`,
+} as const
+
+function republished(name: string): string {
+  return `what the publication holds of table ${name} was altered, so changes may be missing in the log`
+}
+
 interface Standing {
   readonly entity: string
+  readonly columns: readonly (ColumnPlace & { readonly name: string })[]
   readonly standing: 'there' | 'anew' | 'unpublished' | 'missing'
 }
 
@@ -93,7 +128,10 @@ async function loadStandings({ sql, publication, tables }: TableWatchOptions): P
   )
   return await sql<Standing[]>`
     SELECT w.entity, CASE WHEN c.oid IS NULL THEN 'missing' WHEN c.oid <> w.oid THEN 'anew'
-      WHEN p.tablename IS NULL THEN 'unpublished' ELSE 'there' END AS standing
+      WHEN p.tablename IS NULL THEN 'unpublished' ELSE 'there' END AS standing,
+      (SELECT coalesce(json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'typeOid', a.atttypid::bigint,
+          'typeModifier', a.atttypmod)), '[]')
+        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
     FROM json_to_recordset(${wanted}::text::json) AS w (entity text, schema text, name text, oid oid)
       LEFT JOIN pg_namespace n ON n.nspname = w.schema
       LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name

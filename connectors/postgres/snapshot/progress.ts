@@ -15,6 +15,8 @@ export interface EntityProgress {
   readonly requests: readonly SnapshotRequest[]
   /** What became of the last requests, for those who asked; the newest last. */
   readonly answers: readonly SnapshotAnswer[]
+  /** How the table is published (catalog/publishing.ts); null when that was not looked at yet. */
+  readonly published: string | null
 }
 
 export interface SnapshotAnswer {
@@ -81,6 +83,8 @@ const schema: z.ZodType<EntityProgress> = z.object({
     .nullable(),
   requests: z.array(z.object({ id: z.string(), where: z.array(condition) })),
   answers: z.array(z.object({ id: z.string(), rows: z.number(), problem: z.string().nullable() })),
+  // Not in what earlier releases stored.
+  published: z.string().nullable().default(null),
 })
 
 /** @returns undefined when the stored value is of another form */
@@ -101,6 +105,12 @@ function placesOf(table: Placed): readonly string[] {
 /** The progress with which an entity is read again as a whole. */
 export function forgotten(progress: EntityProgress): EntityProgress {
   return { ...progress, whole: null, running: null, requests: askedAgain(progress) }
+}
+
+/** Published otherwise than before, changes may be missing, even if all is as it was again: then the entity is read again as a whole. */
+function publishedAs(progress: EntityProgress, published: string | null): EntityProgress {
+  const isSame = progress.published === null || progress.published === published
+  return { ...(isSame ? progress : forgotten(progress)), published }
 }
 
 /** The requests when what runs is given up: whoever asked for it still waits for an answer. */
@@ -139,15 +149,17 @@ function problemOf(where: readonly Condition[], entity: Placed['entity']): strin
  * What is to be done for a table as it is declared now, from what was stored: a whole snapshot where the topic lacks rows or fields.
  * Fields that are no longer captured are forgotten: they miss changes from now on, so captured again they need a snapshot.
  * @param stored undefined when there is nothing, or nothing of this epoch
+ * @param published how the table is published now; what is read from now on is newer than that
  */
 export function progressOf(
   table: Placed,
   stored: EntityProgress | undefined,
   epoch: number,
   nowMs: number,
+  published: string | null,
 ): EntityProgress {
   const places = placesOf(table)
-  const fit = stored && refuseUnfit(table, stored)
+  const fit = stored && refuseUnfit(table, publishedAs(stored, published))
   const isKnown = fit?.epoch === epoch
   const whole =
     isKnown && fit.whole ? { ...fit.whole, fields: fit.whole.fields.filter((one) => places.includes(one)) } : null
@@ -156,7 +168,7 @@ export function progressOf(
   const isKept = running === null ? isWhole : isWhole || running.where.length === 0
   const now = isKept ? running : startRun(places, null, nowMs)
   const requests = fit === undefined ? [] : now === fit.running ? fit.requests : askedAgain(fit)
-  return { epoch, whole, running: now, requests, answers: fit?.answers ?? [] }
+  return { epoch, whole, running: now, requests, answers: fit?.answers ?? [], published }
 }
 
 function covers(fields: readonly string[], places: readonly string[]): boolean {

@@ -2,6 +2,7 @@ import type { SourceEvent, StoredState } from '../../source.ts'
 import type { LocatedTable } from '../captured-table.ts'
 import type { TableFacts } from '../catalog/catalog.ts'
 import type { Inspection } from '../catalog/inspect.ts'
+import type { Publishing } from '../catalog/publishing.ts'
 import type { History } from '../slot/history.ts'
 import {
   type EntityProgress,
@@ -42,9 +43,10 @@ export interface SnapshotWork {
 
 const NAME = 'snapshot/'
 
-/** @returns the work and the states that have to be stored for it, because what was stored does not fit the declaration or the epoch */
+/** @returns the work and the states that have to be stored for it, because what was stored does not fit the declaration, the publication or the epoch */
 export function openWork(
   inspection: Inspection,
+  publishing: Publishing,
   history: History,
   stored: StoredState,
   nowMs: () => number,
@@ -54,7 +56,9 @@ export function openWork(
   inspection.tables.forEach((table, index) => {
     const { name } = table.entity
     const before = parseProgress(stored.values.get(NAME + name))
-    const progress = startNext(table, progressOf(table, before, history.epoch, nowMs()), nowMs())
+    // In no publication, it gets there anew, which is another way to be published.
+    const now = progressOf(table, before, history.epoch, nowMs(), publishing.get(name) ?? '')
+    const progress = startNext(table, now, nowMs())
     const one = { table, facts: inspection.facts[index]!, progress }
     tables.set(name, one)
     if (JSON.stringify(progress) !== JSON.stringify(before)) changes.push(progressEvent(one))

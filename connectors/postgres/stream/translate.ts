@@ -186,7 +186,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
       if (message.oldKind !== null && oldKey === undefined && !hadNoKey) {
         if (isBelowSnapshot(plan)) return
         throw new AlteredTable(
-          plan.entity,
+          [plan.entity],
           `the log does not hold the key of a row of ${plan.object} at ${positionText}: its replica identity was changed`,
         )
       }
@@ -317,5 +317,5 @@ function isSame(bytes: Buffer, start: number, end: number, otherStart: number, o
 
 /** The error for a table that was altered while captured. */
 export function altered(plan: RowPlan, place: string): AlteredTable {
-  return new AlteredTable(plan.entity, `from ${place} on, ${plan.problem}`)
+  return new AlteredTable([plan.entity], `from ${place} on, ${plan.problem}`)
 }

@@ -18,10 +18,10 @@ import { captured, entityOf } from './own-database.ts'
 
 const whole = captured(entityOf('customers', { id: 'int64', name: 'string', email: 'string' }))
 const less = captured(entityOf('customers', { id: 'int64', name: 'string' }))
-const begun = withRun(progressOf(whole, undefined, 1, 5), { first: '900', after: ['7'], rowsDone: 7 })
+const begun = withRun(progressOf(whole, undefined, 1, 5, 'as it is'), { first: '900', after: ['7'], rowsDone: 7 })
 const done = finishRun(begun)
 const again = (table: CapturedTable, stored: EntityProgress | undefined, epoch = 1) =>
-  progressOf(table, stored, epoch, 5)
+  progressOf(table, stored, epoch, 5, 'as it is')
 
 test('a table needs a snapshot until one is on the topic, and then no more', () => {
   expect(again(whole, undefined)).toMatchObject({ whole: null, running: { first: null, after: null, where: [] } })
@@ -44,6 +44,14 @@ test('the place in a snapshot counts only in the order it was stored with', () =
   const { order: _, ...before } = begun.running!
   expect(inOrder(parseProgress({ ...begun, running: before })!.running!, order)).toMatchObject({ after: null })
   expect(inOrder({ ...run, order: null, after: null }, order)).toEqual({ order })
+})
+
+test('a table that is published otherwise is read anew, also in mid-snapshot; what was stored before that was looked at is not', () => {
+  const republished = (stored: EntityProgress) => progressOf(whole, stored, 1, 5, 'otherwise')
+  for (const stored of [done, begun])
+    expect(republished(stored)).toMatchObject({ whole: null, running: { first: null }, published: 'otherwise' })
+  const { published: _, ...earlier } = JSON.parse(JSON.stringify(done))
+  expect(republished(parseProgress(earlier)!)).toEqual({ ...done, published: 'otherwise' })
 })
 
 test('in another epoch nothing of it counts', () => {
