@@ -102,11 +102,16 @@ export type SourceEvent =
 /** What a source asks of the pipeline while it streams. */
 export interface CaptureContext {
   /**
-   * What was stored for this source. What it decides is asked once the source is held by this reader and no other: a former holder may
-   * have stored more until then.
+   * What is stored for this source, for a look before it is held by this reader: a holder may store more at any time.
    * @throws TributaryError `kafka-unreachable`, `topic-missing`, `position-corrupt`
    */
   loadState(): Promise<StoredState>
+  /**
+   * What is stored for this source, once it is held by this reader and no other: from here on nothing that a former holder still has under
+   * way is stored any more.
+   * @throws TributaryError as {@link loadState}; `publish-failed`, and what {@link Source.requireHeld} throws
+   */
+  takeOver(): Promise<StoredState>
   /** The source is held by this reader and streams. */
   onStreaming(): void
   /** Where the topic of an entity ends now: the range that {@link published} reads from its beginning. */

@@ -20,6 +20,8 @@ export interface CaptureOptions {
   readonly openSource: () => Source
   readonly openProducer: () => Producer
   readonly loadState: () => Promise<StoredState>
+  /** What shuts a former writer out of the topics that are read when the source is taken over. */
+  readonly openFences: () => Promise<readonly OutgoingRecord[]>
   /** How entity topics are read back; `flush` publishes records behind everything handed out so far, and waits for all that. */
   readonly openPublished: (
     flush: (records: readonly OutgoingRecord[]) => Promise<void>,
@@ -119,8 +121,9 @@ async function read(
     onUnencodable: (row) => options.observer.unencodable(options.source, row),
   })
   const context: CaptureContext = {
-    async loadState() {
-      // As with the state: only once no other process writes to the topic.
+    loadState: options.loadState,
+    async takeOver() {
+      await queue.flush(await options.openFences())
       await options.loadDeadLetters(deadLetters)
       return options.loadState()
     },

@@ -6,6 +6,7 @@ import { createPostgresSource } from '../../connectors/postgres/source.ts'
 import type { ValueLimits } from '../../connectors/postgres/values.ts'
 import type { SnapshotProgress, Source } from '../../connectors/source.ts'
 import { createClaimStage } from '../../producers/claim.ts'
+import { takeOverFences } from '../../producers/fence.ts'
 import { loadDeadLetters } from '../../producers/load-dead-letters.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { capture } from '../../producers/pipeline.ts'
@@ -48,6 +49,7 @@ export async function runCapture(
       openSource: () => openSource(environment, source, parts.onSnapshotProgress, watching),
       openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
       loadState: () => loadStored(kafka, declaration.kafka.brokers, declaration.name, sourceName),
+      openFences: () => takeOverFences(kafka, declaration.kafka.brokers, declaration.name, sourceName),
       openPublished: (flush, either) =>
         createPublished({
           kafka,

@@ -93,6 +93,7 @@ function world(fail: (sends: number) => Error | null | Promise<null>, breaksAfte
         openSource,
         openProducer,
         loadState: async () => STATE,
+        openFences: async () => [],
         openPublished: () => ({ publishedRange: async () => ({}), published: async function* () {} }),
         loadDeadLetters: async () => {},
         loadEncoders: async () => new Map([['customer', () => Buffer.from('x')]]),

@@ -38,8 +38,11 @@ export interface Translator {
   row(plan: RowPlan | undefined, message: RowMessage, out: SourceEvent[]): void
   /** Appends changes without their fields, in this place of the stream: hydrate reads them, and drops those whose object is gone. */
   reread(plan: Pick<RowPlan, 'entity' | 'object' | 'fieldNames'>, keys: readonly string[], out: SourceEvent[]): void
-  /** What it means that a table was emptied; undefined for one that is not captured. */
-  truncate(plan: Pick<RowPlan, 'entity' | 'object'> | undefined): Emptied | undefined
+  /**
+   * What it means that a table was emptied; undefined for one that is not captured.
+   * @throws AlteredTable when it is not the captured table any more
+   */
+  truncate(plan: RowPlan | undefined): Emptied | undefined
 }
 
 /** What a TRUNCATE means for one entity: each key that is alive below `version` is deleted at it. */
@@ -199,7 +202,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
         out.push(keyNull(plan, { epoch, position, ordinal: ordinal + 1 }, provenanceOf(plan)))
         return
       }
-      const key = keyOf(plan, message.bytes, message.new) ?? oldKey
+      const key = keyOf(plan, message.bytes, message.new, message.oldKind === null ? undefined : message.old)
       if (key === undefined)
         throw new TributaryError('invariant-broken', `a row of ${plan.object} at ${positionText} has no key`)
       if (message.op === 'insert' || hadNoKey) write(plan, message, 'create', key, ordinal, plan.fieldNames, out)
@@ -226,24 +229,32 @@ export function createTranslator(options: TranslatorOptions): Translator {
     truncate(plan) {
       const version = { epoch, position, ordinal: nextOrdinal() }
       if (plan === undefined) return undefined
+      // Below its snapshot whatever table it was does not matter: the snapshot tells what is there later.
+      if (plan.problem !== undefined && !isBelowSnapshot(plan)) throw altered(plan, positionText)
       return { entity: plan.entity, version, source: provenanceOf(plan), origin }
     },
   }
 }
 
-/** @returns undefined when a part is null or not in the row */
-function keyOf(plan: RowPlan, bytes: Buffer, row: Tuple): string | undefined {
+/**
+ * @param old where a large part that did not change is found: it is not in the new row again
+ * @returns undefined when a part is null or in neither
+ */
+function keyOf(plan: RowPlan, bytes: Buffer, row: Tuple, old?: Tuple): string | undefined {
   const indexes = plan.key!
-  if (indexes.length === 1) {
-    const index = indexes[0]!
-    return row.kinds[index] === TEXT ? bytes.toString('utf8', row.starts[index]!, row.ends[index]!) : undefined
-  }
+  if (indexes.length === 1) return keyPart(indexes[0]!, bytes, row, old)
   const parts: string[] = []
   for (const index of indexes) {
-    if (row.kinds[index] !== TEXT) return undefined
-    parts.push(bytes.toString('utf8', row.starts[index]!, row.ends[index]!))
+    const part = keyPart(index, bytes, row, old)
+    if (part === undefined) return undefined
+    parts.push(part)
   }
   return formatKey(parts)
+}
+
+function keyPart(index: number, bytes: Buffer, row: Tuple, old: Tuple | undefined): string | undefined {
+  const from = row.kinds[index] === UNCHANGED && old !== undefined ? old : row
+  return from.kinds[index] === TEXT ? bytes.toString('utf8', from.starts[index]!, from.ends[index]!) : undefined
 }
 
 /** Whether a part of the key is SQL's NULL, which a column that was NOT NULL at the start can become. */

@@ -96,6 +96,10 @@ export function keepCapturing(
         await onLoadState?.()
         return topics.context().loadState()
       },
+      async takeOver() {
+        await onLoadState?.()
+        return topics.context().takeOver()
+      },
     }
     for await (const batch of source.events(context, stop.signal))
       for (const event of batch) {

@@ -127,6 +127,7 @@ export function createTopics(): Topics {
     },
     context: () => ({
       loadState: async () => ({ values: new Map(topics.values), position: topics.position }),
+      takeOver: async () => ({ values: new Map(topics.values), position: topics.position }),
       onStreaming: () => {},
       publishedRange: async (entity) => ({ 0: { next: '0', end: String(topics.records.get(entity)?.length ?? 0) } }),
       async *published(entity, range) {

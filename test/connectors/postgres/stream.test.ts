@@ -22,14 +22,14 @@ const CUSTOMER = relation(1, 'customer', [
   ['name', 25],
 ])
 
-function follow(point: bigint | undefined = 0n) {
+function follow(point: bigint | undefined = 0n, table = TABLE) {
   const out: SourceEvent[] = []
   const moments: string[] = []
   const follower = followStream({
     source: 'shop',
     slot: 'shop_slot',
     epoch: 1n,
-    tables: [TABLE],
+    tables: [table],
     types: TYPES,
     neededFrom: () => point,
     loadTypes: async (_, known) => known,
@@ -131,6 +131,29 @@ test('a delete whose log record lacks the key stops capture rather than being pa
   const batch = [begin(10n), CUSTOMER, remove(1, [null, 'a'], 'K')].map(walData)
   const { out, follower } = follow()
   await expect(follower.consume(batch, 0, undefined, out)).rejects.toMatchObject({ code: 'table-altered' })
+})
+
+test('of a key of several parts one that is large and did not change is taken from the old row, the others from the new', async () => {
+  const table = { ...TABLE, entity: { ...ENTITY, key: ['id', 'name'] } }
+  for (const oldKind of ['O', 'K'] as const) {
+    const batch = [begin(10n), CUSTOMER, update(1, ['1', 'large'], ['2', undefined], oldKind)].map(walData)
+    const { out, follower, changes } = follow(0n, table)
+    await follower.consume(batch, 0, undefined, out)
+    expect(changes().map(({ change }) => [change.op, change.key])).toEqual([
+      ['delete', '["1","large"]'],
+      ['create', '["2","large"]'],
+    ])
+  }
+})
+
+test('TRUNCATE of a table that has taken the name of another stops, rather than deleting what the captured one has', async () => {
+  const renamed = relation(1, 'customer_old', [
+    ['id', 20],
+    ['name', 25],
+  ])
+  const batch = [begin(10n), renamed, truncate(1)].map(walData)
+  const late = follow(10n)
+  await expect(late.follower.consume(batch, 0, undefined, late.out)).rejects.toMatchObject({ code: 'table-altered' })
 })
 
 test('TRUNCATE of a table that is not captured is no matter', async () => {
