@@ -1,3 +1,4 @@
+import type { Version } from '../../../schemas/version.ts'
 import { pause } from '../../pause.ts'
 import type { CaptureContext, StoredState } from '../../source.ts'
 import { openReplication, type Sql } from '../connection.ts'
@@ -6,17 +7,20 @@ import { parseLsn } from '../lsn.ts'
 import type { OnNotice } from '../notice.ts'
 import { openReader, type Reader } from '../stream/reader.ts'
 import {
+  beginNotice,
   capturedCommit,
   capturedUpTo,
   type Evidence,
   type History,
   heldError,
+  isBeyond,
   isRecoveryAsked,
   lostNotice,
   parseHistory,
   whyBeyondFork,
   whyLost,
 } from './history.ts'
+import { newestPublished } from './newest-published.ts'
 import {
   checkOwner,
   createSlot,
@@ -124,7 +128,7 @@ async function makeSlot(
 }
 
 async function decide(options: AcquireOptions, reader: Reader, known: Known | undefined): Promise<Held> {
-  const { sql, slot, context, source } = options
+  const { sql, slot, context, source, entities } = options
   const facts = await loadSlot(sql, slot)
   const place = await loadPlace(sql)
   const stored = await context.loadState()
@@ -135,17 +139,31 @@ async function decide(options: AcquireOptions, reader: Reader, known: Known | un
     const history = { epoch, system, timeline, start: String(start) }
     return { reader, stored, history, isNew: true, start, captured: start, isBefore: false }
   }
-  if (before === null) return begin(1)
+  // Of an entity that was not captured so far, others may have written to its topic: another source, or this one under another name.
+  const others = await newestPublished(
+    context,
+    entities.filter((entity) => !stored.values.has(`snapshot/${entity}`)),
+  )
+  const othersEpoch = Number(others?.epoch ?? 0n)
+  if (before === null) {
+    if (othersEpoch > 0) options.onNotice(beginNotice(source, othersEpoch + 1))
+    return begin(othersEpoch + 1)
+  }
+  const nextEpoch = Math.max(before.epoch, othersEpoch) + 1
   const fork = await loadFork(options, place, before)
   // Said of an epoch that has ended meanwhile, it was answered: by another capture process, while this one waited.
   const told = known?.epoch === before.epoch ? known.why : undefined
   const why = told ?? (await findWhyLost(options, { slot, facts, place, history: before, stored, fork }))
   if (why !== undefined) {
     refuseIfHeld(options, stored, before, why)
-    options.onNotice(lostNotice(source, why, before.epoch + 1))
-    return begin(before.epoch + 1)
+    options.onNotice(lostNotice(source, why, nextEpoch))
+    return begin(nextEpoch)
   }
   const captured = capturedUpTo(before, stored, fork ?? undefined)
+  if (others !== undefined && isBeyond(others, before.epoch, captured)) {
+    options.onNotice(beginNotice(source, nextEpoch))
+    return begin(nextEpoch)
+  }
   const commit = capturedCommit(before, stored)
   const isNew = timeline !== before.timeline
   const history = isNew ? { ...before, timeline, start: String(captured) } : before
@@ -160,17 +178,9 @@ async function findWhyLost(options: AcquireOptions, evidence: Evidence): Promise
   const { place, history, fork } = evidence
   const why = whyLost(evidence)
   if (why !== undefined || fork === undefined || fork === null) return why
-  return whyBeyondFork(place, fork, await newestPublished(options, history.epoch))
-}
-
-/** The newest position of `epoch` on the entity topics. */
-async function newestPublished({ context, entities }: AcquireOptions, epoch: number): Promise<bigint> {
-  let newest = 0n
-  for (const entity of entities)
-    for await (const { records } of context.published(entity, await context.publishedRange(entity)))
-      for (const { version } of records)
-        if (version.epoch === BigInt(epoch) && version.position > newest) newest = version.position
-  return newest
+  const isOurs = ({ epoch }: Version) => epoch === BigInt(history.epoch)
+  const newest = await newestPublished(options.context, options.entities, isOurs)
+  return whyBeyondFork(place, fork, newest?.position ?? 0n)
 }
 
 /** Where the present timeline left that of `history`: null when it does not come from it, undefined when both are the same. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { TributaryError } from '../../../schemas/errors.ts'
+import type { Version } from '../../../schemas/version.ts'
 import type { StoredState } from '../../source.ts'
 import { formatLsn } from '../lsn.ts'
 import type { Notice } from '../notice.ts'
@@ -162,6 +163,26 @@ export function parseMark(text: string | null | undefined): Mark | undefined {
 export function compareToMark(captured: Commit, { end, xid, committedAt }: Commit): 'before' | 'same' | 'other' {
   if (end < captured.end) return 'before'
   return end === captured.end && xid === captured.xid && committedAt === captured.committedAt ? 'same' : 'other'
+}
+
+/**
+ * Whether a record is newer than what this history goes on with: then what comes would be dropped as older, at every subscriber. What this
+ * source itself published of an entity, before it was left out for a while, lies before `captured`. Pure.
+ */
+export function isBeyond(newest: Version, epoch: number, captured: bigint): boolean {
+  const ours = BigInt(epoch)
+  return newest.epoch > ours || (newest.epoch === ours && newest.position > captured)
+}
+
+/** What is told when a new epoch begins because of what others published. Pure. */
+export function beginNotice(source: string, epoch: number): Notice {
+  return {
+    code: 'epoch-begins',
+    message:
+      `source "${source}": the topics of its entities hold records that it did not write, or does not know of any more: of another source, of ` +
+      `this one under another name, or of before its stored positions were lost. So that none of them counts as newer, epoch ${epoch} begins: ` +
+      'every table is read, and what vanished meanwhile is deleted',
+  }
 }
 
 /** What is told when a new epoch begins. Pure. */
