@@ -10,6 +10,7 @@ import { watchTables } from './catalog/watch-tables.ts'
 import type { Sql } from './connection.ts'
 import type { OnNotice } from './notice.ts'
 import { acquire, type Held } from './slot/acquire.ts'
+import { writeEpochCommit } from './slot/epoch-commit.ts'
 import { HEARTBEAT_PREFIX, type Heartbeat, parseHeartbeat, startHeartbeat } from './slot/heartbeat.ts'
 import { heldError, lostNotice } from './slot/history.ts'
 import { OtherHistory, type PlaceTracker, trackPlace } from './slot/track-place.ts'
@@ -107,6 +108,7 @@ async function* stream(
       if (!isReread && heartbeat === undefined) {
         heartbeat = openHeartbeat(options, parts)
         parts.context.onStreaming()
+        void writeEpochCommit(parts.sql, held, onNotice, signal)
       }
       if (!isReread) segment ??= await turns.next()
       const batch = await nextBatch(held, isReread || segment !== undefined || work.open().length > 0, signal).catch(

@@ -122,6 +122,30 @@ test.each([
   await expectNewEpoch(database, topics, capturing, /its log does not hold a transaction that was captured/)
 })
 
+test('set back before a snapshot after which nothing was changed, and written past it', async () => {
+  const database = serverDatabase(server)
+  const { sql, slot } = database
+  await sql.unsafe(
+    `DROP TABLE IF EXISTS item; SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots; ${ITEM_SQL}`,
+  )
+  await sql`SELECT pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+  const copy = await server.copyData()
+  await sql`DELETE FROM item WHERE id = 9`
+  // The slot's log has nothing of it: the snapshot alone tells.
+  await sql`SELECT pg_replication_slot_advance(${slot}, pg_current_wal_flush_lsn())`
+  const topics = createItems()
+  await captureOnce(database, topics)
+  const { position } = topics.position!
+  await server.restore(copy)
+  await writePast(database, position)
+  await expectNewEpoch(
+    database,
+    topics,
+    keepCapturing(database, topics),
+    /does not hold a transaction that was captured/,
+  )
+})
+
 test('held, a server written past what was captured is noticed in mid-stream, and nothing changes', async () => {
   const { database, topics, copy } = await copied()
   const captured = await captureMore({ database, topics })
