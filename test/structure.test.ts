@@ -134,7 +134,7 @@ describe('files', () => {
     const bad = files.filter(
       ({ path, text }) =>
         path.endsWith('.ts') &&
-        /^\s*(export )?(const )?(enum|namespace) \w+ \{|constructor\([^)]*\b(private|public|protected|readonly) /m.test(
+        /^\s*(export )?(const )?(enum|namespace) \w+ \{|constructor\(([^)]*,)?\s*(private|public|protected|readonly) \w/m.test(
           text,
         ),
     )
