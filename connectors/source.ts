@@ -81,7 +81,10 @@ export type SourceEvent =
       /** Everything before this event may be acknowledged as `position` once it is durable. */
       readonly kind: 'progress'
       readonly position: bigint
-      /** What tells this history from another with the same positions; stored with the position, for the source alone. */
+      /**
+       * What tells this history from another with the same positions; stored with the position, for the source alone. Read once everything
+       * before this event is hydrated: it may speak of what that read.
+       */
       readonly mark?: string
     }
   | {

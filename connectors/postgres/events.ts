@@ -33,6 +33,8 @@ export interface CaptureParts {
   readonly now: () => bigint
   /** What may be confirmed to the slot. */
   readonly settled: () => bigint
+  /** Up to where the log may have been seen by reading rows of it, ahead of the stream. */
+  readonly readUpTo: () => bigint
   /** The slot is taken; the server process through which it is held. */
   readonly onHeld: (pid: number) => void
   readonly signal: AbortSignal
@@ -77,7 +79,7 @@ async function* stream(
   publishing: Publishing,
 ): AsyncGenerator<readonly SourceEvent[]> {
   const { signal, onNotice } = parts
-  const place = trackPlace(held)
+  const place = trackPlace(held, parts.readUpTo)
   let heartbeat: Heartbeat | undefined
   const follower = openFollower(options, parts, held, work, place, (sentAt) => heartbeat?.heard(sentAt))
   const broken = new AbortController()

@@ -5,6 +5,7 @@ import type { HydratedRow } from '../source.ts'
 import { joinArray } from './array-literal.ts'
 import type { LocatedTable } from './captured-table.ts'
 import { quoteName, type RawRow, type Sql } from './connection.ts'
+import { parseLsn } from './lsn.ts'
 import { fromTable } from './row-plan.ts'
 import { readRow } from './snapshot/row-events.ts'
 import { readerFor } from './values.ts'
@@ -13,6 +14,10 @@ const KEYS_PER_QUERY_MAX = 500
 /** A commit that waits for a synchronous standby is decoded before others can see it. */
 const VISIBLE_WAIT_MAX_MS = 30_000
 const VISIBLE_POLL_MS = 100
+/** The server's log writer comes by every 200 ms, unless it is set otherwise. */
+const FLUSH_WAIT_MAX_MS = 30_000
+const FLUSH_POLL_MS = 20
+const NUDGE_POLLS = 5
 
 /**
  * Reads the present state of rows by key.
@@ -143,6 +148,33 @@ export async function untilVisible(sql: Sql, transactions: readonly (string | nu
         'committed transactions are not visible yet, perhaps because they wait for a synchronous standby. It is tried again; check the standby',
       )
     await wait(VISIBLE_POLL_MS)
+  }
+}
+
+/**
+ * Waits until what a query that ended before this could see is on the server's disk: a transaction that was committed with
+ * `synchronous_commit = off` is visible before, and a crash of the server loses it.
+ * @returns where the log ended at most when that query ran; null in recovery, where only what is safe elsewhere is seen
+ * @throws TributaryError `source-unreachable` when it is not within 30 s
+ */
+export async function untilFlushed(sql: Sql): Promise<bigint | null> {
+  let wanted: bigint | undefined
+  for (let polls = 0; ; polls++) {
+    const [row] = await sql<{ end: string | null; flushed: string | null }[]>`
+      SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END::text AS end,
+        CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END::text AS flushed`
+    const end = parseLsn(row!.end ?? '')
+    if (end === undefined) return null
+    wanted ??= end
+    if (parseLsn(row!.flushed ?? '')! >= wanted) return wanted
+    if (polls * FLUSH_POLL_MS >= FLUSH_WAIT_MAX_MS)
+      throw new TributaryError(
+        'source-unreachable',
+        'the server does not write its log to disk, so what was read of it is not safe yet. It is tried again; check the disk of the server',
+      )
+    // What an open transaction has written waits for a commit: of an empty transaction with a number, which the server's log writer follows.
+    if (polls % NUDGE_POLLS === NUDGE_POLLS - 1) await sql`SELECT pg_current_xact_id() WHERE NOT pg_is_in_recovery()`
+    await wait(FLUSH_POLL_MS)
   }
 }
 

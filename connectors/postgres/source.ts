@@ -6,7 +6,7 @@ import { planPublication, preparePublication } from './catalog/publication.ts'
 import { openPool } from './connection.ts'
 import { captureEvents } from './events.ts'
 import { failure } from './failure.ts'
-import { hydrateRows, untilVisible } from './hydrate.ts'
+import { hydrateRows, untilFlushed, untilVisible } from './hydrate.ts'
 import type { OnNotice } from './notice.ts'
 import type { HeartbeatHeard } from './slot/heartbeat.ts'
 import { checkOwner, checkSlotName, describeSlot, loadLagSeconds, loadPlace, loadSlot } from './slot/slot.ts'
@@ -64,6 +64,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
   const sql = openPool(url, application)
   const active = new Set<AbortController>()
   let settled = 0n
+  let readUpTo = 0n
   let holder: number | undefined
   let inspected: Promise<Inspection> | undefined
   let closed: Promise<void> | undefined
@@ -118,6 +119,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
       active.add(own)
       const either = AbortSignal.any([signal, own.signal])
       settled = 0n
+      readUpTo = 0n
       // While it waits as a standby as well: who holds the slot may be the one that is stuck.
       const watch = startWatch({ ...options, sql, onNotice, warnBytes: options.walWarningBytes })
       try {
@@ -134,6 +136,7 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
           onNotice,
           now,
           settled: () => settled,
+          readUpTo: () => readUpTo,
           onHeld,
           signal: either,
         }
@@ -167,7 +170,13 @@ export function createPostgresSource(options: PostgresSourceOptions): Source {
         throw new TributaryError('invariant-broken', `source "${name}" does not capture entity ${entity}`)
       return attempt(`reading rows of ${objectName(table.table)}`, async () => {
         await untilVisible(sql, transactions)
-        return hydrateRows(sql, table, keys, fields)
+        try {
+          return await hydrateRows(sql, table, keys, fields)
+        } finally {
+          // What was read may be newer than what was captured so far, and must not be what the server then loses.
+          const end = await untilFlushed(sql)
+          if (end !== null && end > readUpTo) readUpTo = end
+        }
       })
     },
 

@@ -67,8 +67,10 @@ export function whyLost({ slot, facts, place, history, stored, fork }: Evidence)
     return `the server is another database cluster (system identifier ${place.system}) than the one captured so far (${history.system})`
   const isMoved = place.timeline !== history.timeline
   const captured = capturedUpTo(history, stored, fork ?? undefined)
-  if (!isMoved && place.end < captured)
-    return `the server's log ends at ${formatLsn(place.end)}, before ${formatLsn(captured)} where it was captured: it was set back in time`
+  const read = readUpTo(history, stored)
+  const seen = read > captured ? read : captured
+  if (!isMoved && place.end < seen)
+    return `the server's log ends at ${formatLsn(place.end)}, before ${formatLsn(seen)} where it was captured: it was set back in time`
   if (fork === null)
     return `the server is on timeline ${place.timeline}, which does not come from timeline ${history.timeline} that was captured: it was set back in time`
   // Beyond it the position may be: the rest of the log that a failover lost held nothing of ours.
@@ -77,6 +79,11 @@ export function whyLost({ slot, facts, place, history, stored, fork }: Evidence)
     return (
       `the server is on timeline ${place.timeline}, which left timeline ${history.timeline} at ${formatLsn(fork)}, before ` +
       `${formatLsn(commit)} where it was captured: a failover lost changes that were published`
+    )
+  if (fork !== undefined && read > fork)
+    return (
+      `the server is on timeline ${place.timeline}, which left timeline ${history.timeline} at ${formatLsn(fork)}, before ` +
+      `${formatLsn(read)} up to where rows were read to complete changes: a failover may have lost values that were published`
     )
   if (facts === undefined)
     return (
@@ -114,6 +121,12 @@ export function capturedCommit({ epoch }: History, stored: StoredState): Commit 
   return mark?.epoch === epoch ? mark.commit : undefined
 }
 
+/** Up to where rows were read ahead of what was captured; 0 when none were, in this epoch and on its timeline. */
+export function readUpTo({ epoch, timeline }: History, stored: StoredState): bigint {
+  const mark = parseMark(stored.position?.mark)
+  return mark?.epoch === epoch && mark.timeline === timeline ? (mark.readUpTo ?? 0n) : 0n
+}
+
 /** What {@link whyLost} left open: whether the topics hold a change that the new timeline never had. Pure. */
 export function whyBeyondFork(place: Place, fork: bigint, newestPublished: bigint): string | undefined {
   if (newestPublished < fork) return undefined
@@ -140,20 +153,29 @@ export interface Mark {
   readonly timeline: number
   /** Undefined before the first one of the epoch. */
   readonly commit: Commit | undefined
+  /** Where rows were read that completed changes: up to here the log may show in what was published. Undefined when it was not ahead. */
+  readonly readUpTo?: bigint | undefined
 }
 
-export function formatMark({ epoch, timeline, commit }: Mark): string {
-  if (commit === undefined) return `${epoch}/${timeline}`
-  return `${epoch}/${timeline}/${commit.end}/${commit.xid}/${commit.committedAt}`
+export function formatMark({ epoch, timeline, commit, readUpTo }: Mark): string {
+  const captured = commit === undefined ? '' : `/${commit.end}/${commit.xid}/${commit.committedAt}`
+  return `${epoch}/${timeline}${captured}${readUpTo === undefined ? '' : `/read/${readUpTo}`}`
 }
 
 /** @returns undefined for none */
 export function parseMark(text: string | null | undefined): Mark | undefined {
-  const match = /^(\d{1,15})\/(\d{1,10})(?:\/(\d{1,20})\/(\d{1,10})\/(\d{1,20}))?$/.exec(text ?? '')
+  const match = /^(\d{1,15})\/(\d{1,10})(?:\/(\d{1,20})\/(\d{1,10})\/(\d{1,20}))?(?:\/read\/(\d{1,20}))?$/.exec(
+    text ?? '',
+  )
   if (match === null) return undefined
-  const [, epoch, timeline, end, xid, at] = match
+  const [, epoch, timeline, end, xid, at, read] = match
   const commit = end === undefined ? undefined : { end: BigInt(end), xid: Number(xid), committedAt: BigInt(at!) }
-  return { epoch: Number(epoch), timeline: Number(timeline), commit }
+  return {
+    epoch: Number(epoch),
+    timeline: Number(timeline),
+    commit,
+    readUpTo: read === undefined ? undefined : BigInt(read),
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { SourceEvent } from '../../source.ts'
 import type { Transaction } from '../stream/stream.ts'
 import type { Held } from './acquire.ts'
-import { type Commit, capturedCommit, compareToMark, formatMark } from './history.ts'
+import { type Commit, capturedCommit, compareToMark, formatMark, readUpTo } from './history.ts'
 
 /**
  * What has been handed out, and may be acknowledged once it is durable. Pure.
@@ -28,10 +28,15 @@ export class OtherHistory extends Error {
   }
 }
 
-export function trackPlace({ history, stored, captured, isBefore }: Pick<Held, TrackedPart>): PlaceTracker {
+/** @param readNow up to where rows were read by now, to complete changes that were handed out */
+export function trackPlace(
+  { history, stored, captured, isBefore }: Pick<Held, TrackedPart>,
+  readNow: () => bigint,
+): PlaceTracker {
   const { epoch, timeline } = history
   let commit = capturedCommit(history, stored)
   let expected: Commit | undefined = isBefore ? commit : undefined
+  const readBefore = readUpTo(history, stored)
   let position = 0n
   // Once more told where it stood, so that the slot gets there too.
   let told = captured - 1n
@@ -52,7 +57,21 @@ export function trackPlace({ history, stored, captured, isBefore }: Pick<Held, T
     progress() {
       if (expected !== undefined || position <= told) return []
       told = position
-      return [{ kind: 'progress', position, mark: formatMark({ epoch, timeline, commit }) }]
+      const event = { kind: 'progress' as const, position, commit }
+      return [
+        {
+          kind: event.kind,
+          position: event.position,
+          // Asked for when it is stored: the changes before it are completed only after this was handed out.
+          get mark() {
+            const now = readNow()
+            const read = now > readBefore ? now : readBefore
+            // What was consumed needs no other word than its commits.
+            const ahead = read > event.position ? read : undefined
+            return formatMark({ epoch, timeline, commit: event.commit, readUpTo: ahead })
+          },
+        },
+      ]
     },
   }
 }

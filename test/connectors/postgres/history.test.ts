@@ -91,6 +91,8 @@ test('a mark names its epoch, its timeline and one commit', () => {
   for (const mark of [
     { epoch: 3, timeline: 2, commit },
     { epoch: 3, timeline: 2, commit: undefined },
+    { epoch: 3, timeline: 2, commit, readUpTo: 600n },
+    { epoch: 3, timeline: 2, commit: undefined, readUpTo: 600n },
   ])
     expect(parseMark(formatMark(mark))).toEqual(mark)
   expect(parseMark(null)).toBeUndefined()
@@ -127,4 +129,13 @@ test('a stored history of another form is not taken for the first start', () => 
   expect(() => parseHistory(stored(null, { history: { epoch: 0 } }))).toThrow(
     expect.objectContaining({ code: 'position-corrupt' }),
   )
+})
+
+test('a failover, or a set back, below where rows were read to complete changes is a loss', () => {
+  const at = (mark: string) => ({ values: new Map(), position: { position: 950n, mark } })
+  const moved = { place: { ...PLACE, timeline: 2 }, fork: 960n }
+  expect(whyLost(evidence({ ...moved, stored: at('3/1/930/7/9/read/960') }))).toBeUndefined()
+  expect(whyLost(evidence({ ...moved, stored: at('3/1/930/7/9/read/961') }))).toMatch(/rows were read to complete/)
+  expect(whyLost(evidence({ ...moved, stored: at('2/1/930/7/9/read/961') }))).not.toMatch(/rows were read/)
+  expect(whyLost(evidence({ stored: at('3/1/930/7/9/read/1001') }))).toMatch(/it was set back in time/)
 })
