@@ -11,6 +11,8 @@ const CONNECT_TIMEOUT_SECONDS = 8
 /** Connections for questions beside the stream: checks, snapshot, hydrate, status. */
 const POOL_MAX = 4
 const IDLE_TIMEOUT_SECONDS = 30
+/** How long a question waits for a lock that someone else has, such as one of an ALTER TABLE. */
+const LOCK_WAIT_MS = 30_000
 
 /** A row as the server wrote it: one text a column, in the session's form. */
 export type RawRow = readonly (Buffer | null)[]
@@ -52,8 +54,10 @@ export function settings(application: string): postgres.Options<Record<string, n
  * A pool for ordinary queries; connects when first used.
  * @throws TributaryError `declaration-invalid` when `url` is not an address (without quoting it: it holds a password)
  */
-export function openPool(url: string, application: string): Sql {
-  const common = { ...settings(application), max: POOL_MAX, idle_timeout: IDLE_TIMEOUT_SECONDS, prepare: false }
+export function openPool(url: string, application: string, lockWaitMs = LOCK_WAIT_MS): Sql {
+  const plain = settings(application)
+  const connection = { ...plain.connection, lock_timeout: String(lockWaitMs) } as object
+  const common = { ...plain, connection, max: POOL_MAX, idle_timeout: IDLE_TIMEOUT_SECONDS, prepare: false }
   const target = guardUrl(() => postgres(url, common).options)
   // Of several hosts the package tries one after the other, with sockets of its own.
   const gathers = target.host.length === 1 && !target.ssl

@@ -317,7 +317,7 @@ function openTurns(
       capturedAt: parts.now,
       onProgress: options.onSnapshotProgress ?? (() => {}),
     })
-  return planTurns({ sql: parts.sql, work, rowsPerSecond, start })
+  return planTurns({ ...parts, signal, source: options.name, work, rowsPerSecond, start })
 }
 
 /**

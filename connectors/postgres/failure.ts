@@ -24,7 +24,18 @@ const ADVICE: Readonly<Record<string, string>> = {
   '28': "Check the user and the password in the source's url, and pg_hba.conf",
   '3D': "Check the database in the source's url",
   '42501': 'Grant the right to the user of the source',
+  '55P03':
+    'Someone else has a lock on it; it is tried again. pg_locks says who, and pg_terminate_backend ends a transaction that was forgotten',
   '53400': 'Raise max_replication_slots, or drop a slot that nobody reads',
+}
+
+/** SQLSTATEs of a server that has no room for one more: 53300 connections and senders of the log, 53400 replication slots. */
+const NO_ROOM = ['53300', '53400']
+
+/** Whether the server has no connection, sender of the log or slot left; what is there already goes on. */
+export function isNoRoom(error: unknown): boolean {
+  const cause = error instanceof TributaryError ? error.cause : error
+  return NO_ROOM.includes(String((cause as { code?: unknown } | null | undefined)?.code))
 }
 
 /** The system's and the package's codes for a connection that did not come about. */

@@ -100,9 +100,11 @@ async function describeRunning(sql: Sql): Promise<string> {
  */
 export async function createSlot(sql: Sql, slot: string, signal: AbortSignal): Promise<void> {
   checkSlotName(slot)
+  // Its wait for transactions is one for locks to the server, and may last.
+  const withoutLimit = sql`WITH wait AS MATERIALIZED (SELECT set_config('lock_timeout', '0', true))`
   const query = (await canFailOver(sql))
-    ? sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput', failover => true)`
-    : sql`SELECT FROM pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+    ? sql`${withoutLimit} SELECT pg_create_logical_replication_slot(${slot}, 'pgoutput', failover => true) FROM wait`
+    : sql`${withoutLimit} SELECT pg_create_logical_replication_slot(${slot}, 'pgoutput') FROM wait`
   await cancelable(sql, query, signal, `creating the replication slot "${slot}"`)
 }
 
@@ -120,10 +122,16 @@ export async function dropSlot(sql: Sql, slot: string): Promise<void> {
     AND (wal_status = 'lost' OR to_jsonb(s) ->> 'invalidation_reason' IS NOT NULL)`
 }
 
-/** Runs a query that may wait long; aborting cancels it at the server too. */
+/**
+ * Runs a query that may wait long; aborting cancels it at the server too. A server, or a way to it, that is silent hears of no cancel: some
+ * seconds after the abort the query is given up, and its connection is for the caller to close.
+ */
 export async function cancelable<T>(sql: Sql, query: PromiseLike<T>, signal: AbortSignal, doing: string): Promise<T> {
   let again: NodeJS.Timeout | undefined
+  let last: NodeJS.Timeout | undefined
+  const { promise: givenUp, reject: giveUp } = Promise.withResolvers<never>()
   const cancel = () => {
+    last ??= setTimeout(giveUp, CANCEL_WAIT_MS, new Error('it was called off, and the server did not answer'))
     // Until it has ended: the query may not have reached a server process yet.
     again ??= setInterval(cancel, CANCEL_AGAIN_MS)
     // Not the package's own cancel(): its failure could not be caught.
@@ -134,16 +142,19 @@ export async function cancelable<T>(sql: Sql, query: PromiseLike<T>, signal: Abo
   signal.addEventListener('abort', cancel, { once: true })
   if (signal.aborted) cancel()
   try {
-    return await query
+    return await Promise.race([query, givenUp])
   } catch (error) {
     throw failure(doing, error)
   } finally {
     clearInterval(again)
+    clearTimeout(last)
     signal.removeEventListener('abort', cancel)
   }
 }
 
 const CANCEL_AGAIN_MS = 250
+/** How long a query that was called off may take to end. */
+const CANCEL_WAIT_MS = 3_000
 
 /** Who holds the slot, for a message: a process number and the name it gave itself. */
 export async function describeHolder(sql: Sql, slot: string): Promise<string> {

@@ -57,8 +57,11 @@ export async function takePoint(options: PointOptions): Promise<SnapshotPoint> {
     if (position === undefined) throw new TributaryError('invariant-broken', 'the server named no consistent point')
     const turn = new LargeTurn()
     while (opened.length < options.sessions)
-      opened.push(await openSnapshotSession(url, application, created!.snapshot_name, turn))
-    const [row] = await opened[0]!.query('SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint')
+      opened.push(await openSnapshotSession(url, application, created!.snapshot_name, turn, signal))
+    const first = opened[0]!
+    signal.addEventListener('abort', () => void endAll(opened), { once: true })
+    if (signal.aborted) await endAll(opened)
+    const [row] = await first.query('SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint')
     return {
       position,
       takenAt: BigInt(row![0]!.toString('latin1')),

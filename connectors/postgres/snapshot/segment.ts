@@ -32,6 +32,7 @@ export interface SegmentOptions extends PointOptions {
 export interface Segment {
   /** Commits below this may be streamed now: the point, or while it is not known yet, the end of the log before it was asked for. */
   bound(): bigint
+  /** Whether {@link point} answers at once, be it that the point cannot be had. */
   isKnown(): boolean
   /** Waits until the point is known. */
   point(): Promise<bigint>
@@ -53,6 +54,7 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
   const startedMs = performance.now()
   const sessions = Math.min(options.sessions, work.open().length)
   let known: SnapshotPoint | undefined
+  let failed = false
   let tookMs = 0
   let rows = 0
   let heldTables = 0
@@ -65,7 +67,9 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
     return point
   })
   // Its failure is thrown where the point is needed.
-  taken.catch(() => {})
+  taken.catch(() => {
+    failed = true
+  })
 
   async function* events(): AsyncGenerator<readonly SourceEvent[]> {
     const point = await taken
@@ -97,7 +101,7 @@ export async function startSegment(options: SegmentOptions): Promise<Segment> {
 
   return {
     bound: () => known?.position ?? floor,
-    isKnown: () => known !== undefined,
+    isKnown: () => failed || known !== undefined,
     point: async () => (await taken).position,
     events,
     rowsRead: () => rows,

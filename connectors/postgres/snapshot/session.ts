@@ -60,6 +60,7 @@ export interface SnapshotSession {
 /**
  * @param snapshotName what `pg_export_snapshot` or a slot's creation answered; its transaction must still be open
  * @param turn shared by sessions of which only one may have a large row in memory
+ * @param signal ends the opening when it aborts
  * @throws TributaryError `source-unreachable` when there is no connection or the exporting transaction is over
  */
 export async function openSnapshotSession(
@@ -67,6 +68,7 @@ export async function openSnapshotSession(
   application: string,
   snapshotName: string,
   turn = new LargeTurn(),
+  signal?: AbortSignal,
 ): Promise<SnapshotSession> {
   const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
   const { sql, socket, release, lost, tail } = openOnce(url, application, target, turn)
@@ -104,7 +106,10 @@ export async function openSnapshotSession(
   }
 
   let backend: Backend | undefined
+  const onAbort = () => void end()
+  signal?.addEventListener('abort', onAbort, { once: true })
   try {
+    if (signal?.aborted) throw failure('starting to read a snapshot', signal.reason)
     const begun = await run('starting to read a snapshot', () =>
       sql.unsafe('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'),
     )
@@ -113,6 +118,8 @@ export async function openSnapshotSession(
   } catch (error) {
     await end()
     throw isGone(error) ? exporterGone(error) : error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
   }
 
   return {
