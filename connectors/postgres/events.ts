@@ -52,7 +52,6 @@ export async function* captureEvents(
   const entities = inspection.tables.map(({ entity }) => entity.name)
   const held = await acquire({ ...options, ...parts, source: options.name, entities })
   if (held === undefined) return
-  parts.onHeld(held.reader.pid)
   const stop = () => {
     // The reader's own end is awaited below; here it only has to start.
     held.reader.close().catch(() => {})
@@ -127,7 +126,9 @@ async function* stream(
       for (let index = 0; index < batch.length; ) {
         const out: SourceEvent[] = []
         const reread = place.rereadUpTo()
-        const stopped = await consume(follower, batch, index, reread ?? segment?.bound(), out)
+        // As it is now: while what comes of it is handed out, the point may become known.
+        const bound = reread ?? segment?.bound()
+        const stopped = await consume(follower, batch, index, bound, out)
         index = stopped.index
         if (reread !== undefined && !('error' in stopped)) {
           // All that came is below the commit, and so on the topics already.
@@ -149,10 +150,10 @@ async function* stream(
         if (segment === undefined || stopped.why !== 'bound') continue
         // A keep-alive while the point is unknown needs no waiting; a commit does.
         if (!segment.isKnown() && index === batch.length) continue
-        const before = segment.bound()
         const point = await turns.point(segment, held.reader.broken())
         if (point === undefined) segment = undefined
-        if (segment === undefined || point === undefined || point > before) continue
+        // Not all below the point was consumed yet.
+        if (segment === undefined || point === undefined || bound === undefined || point > bound) continue
         place.cover(point, null)
         // What comes now has the point's version: the log before it must not be published once more, behind it, after a crash.
         yield [...place.progress(), { kind: 'settle' }]

@@ -50,6 +50,8 @@ export interface AcquireOptions {
   readonly entities: readonly string[]
   readonly context: CaptureContext
   readonly onNotice: OnNotice
+  /** The slot is read by our server process of this number. */
+  readonly onHeld: (pid: number) => void
   readonly settled: () => bigint
   readonly signal: AbortSignal
 }
@@ -97,6 +99,7 @@ export async function acquire(options: AcquireOptions): Promise<Held | undefined
     }
     if (reader === undefined) return undefined
     try {
+      options.onHeld(reader.pid)
       return await decide(options, reader, known)
     } catch (error) {
       await reader.close()
@@ -131,7 +134,7 @@ async function decide(options: AcquireOptions, reader: Reader, known: Known | un
   const { sql, slot, context, source, entities } = options
   const facts = await loadSlot(sql, slot)
   const place = await loadPlace(sql)
-  const stored = await context.loadState()
+  const stored = await context.takeOver()
   const before = parseHistory(stored)
   const { system, timeline } = place
   const start = facts?.confirmed_flush_lsn ?? place.end
