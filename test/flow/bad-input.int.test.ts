@@ -236,14 +236,14 @@ test('a position that cannot be read stops capture, and nothing is captured', as
   const topic = `${flow.prefix}.positions`
   const producer = createProducer(flow.environment().kafka)
   await producer.connect()
-  const write = (value: Buffer | null) => producer.send([{ topic, key: 'erp', value, headers: {} }])
+  const write = (value: Buffer | null) => producer.send([{ topic, key: 'erp/history', value, headers: {} }])
   try {
     await write(Buffer.from('{"epoch":"Persona 1"'))
     const before = await slotPosition()
     await expectError(['capture', 'erp', '-f', flow.file, '--port', '0'], flow.env, {
       code: 'position-corrupt',
       exitCode: 1,
-      says: ['stored position of source erp cannot be read', `topic ${topic}`, 'write the last good one again'],
+      says: ['stored of source erp as "history" cannot be read', `topic ${topic}`, 'write the last good one again'],
       hides: ['Persona'],
     })
     expect(await slotPosition()).toBe(before)

@@ -38,11 +38,11 @@ export async function ownDatabase(): Promise<OwnDatabase> {
   return { url: url.href, sql, slot: `${name}_slot` }
 }
 
-/** Waits for a condition; fails after 30 s. */
+/** Waits for a condition; fails after 50 s. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 50_000
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within 30 s: ${what}`)
+    if (Date.now() > deadline) throw new Error(`not within 50 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
