@@ -107,7 +107,8 @@ export function whenRangeAsked(topics: Topics, before: (entity: string) => Promi
       return {
         ...context,
         async publishedRange(entity) {
-          await before(entity)
+          // A first start asks before that, to find the newest epoch.
+          if (topics.values.has('history')) await before(entity)
           return context.publishedRange(entity)
         },
       }
