@@ -9,7 +9,7 @@ const UPDATED = 40_000
 /** Rows that were there before. */
 const FIRST = 20
 
-/** How many records were ever published, as its offsets say. */
+/** How many records were ever published, as its offsets say; fences count as well. */
 async function watchOffsets(flow: Flow): Promise<() => Promise<number>> {
   const { declaration, kafka } = flow.environment()
   const admin = await openAdmin(kafka, declaration.kafka.brokers)
@@ -26,7 +26,7 @@ test('killed in the middle of a transaction of 100,000 changes, capture publishe
   await flow.provision()
   const published = await watchOffsets(flow)
   const first = flow.start('capture', 'erp')
-  await eventually(async () => (await published()) === FIRST, 'the first rows are published')
+  await eventually(async () => (await published()) >= FIRST, 'the first rows are published')
 
   await flow.source.begin(async (sql) => {
     await sql`INSERT INTO customers SELECT i, 'Persona ' || i, 0, repeat('n', 50)
