@@ -71,6 +71,11 @@ export interface Capturing {
 }
 
 const RETRY_MS = 100
+/**
+ * A slot that was moved can be read from once the server has seen a moment without open transactions, in any database, which it looks for
+ * every 15 s of its own accord.
+ */
+const LOOK_EVERY_MS = 500
 
 /** Captures as the pipeline does: a new source after each error that may pass. Any other ends it, and fails the test. */
 export function keepCapturing(
@@ -124,7 +129,11 @@ export function keepCapturing(
   })()
   ended.catch(() => {})
   let isHeard = false
+  const looking = setInterval(() => {
+    database.sql`SELECT pg_log_standby_snapshot()`.catch(() => {})
+  }, LOOK_EVERY_MS)
   onTestFinished(async () => {
+    clearInterval(looking)
     stop.abort()
     await ended.catch((error) => {
       if (!isHeard) throw error
