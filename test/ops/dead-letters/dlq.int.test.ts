@@ -62,11 +62,18 @@ async function write(records: readonly OutgoingRecord[]): Promise<void> {
 
 const dlq = (...args: string[]) => runCli(['dlq', ...args, '-f', flow.file], flow.env)
 
-/** The requests in the log since the last call. */
+let seen = 0
+
+/**
+ * The requests in the log since the last call. The slot stays where it was made: one that moves on is read from once the server has seen a
+ * moment without open transactions in any database.
+ */
 async function requests(): Promise<unknown[]> {
-  const rows = await flow.source<{ data: Buffer }[]>`
-    SELECT data FROM pg_logical_slot_get_binary_changes(${`${flow.prefix}_${SLOT}`}, NULL, NULL,
+  const all = await flow.source<{ data: Buffer }[]>`
+    SELECT data FROM pg_logical_slot_peek_binary_changes(${`${flow.prefix}_${SLOT}`}, NULL, NULL,
       'proto_version', '1', 'publication_names', 'none', 'messages', 'true')`
+  const rows = all.slice(seen)
+  seen = all.length
   return rows
     .filter(({ data }) => data[0] === 'M'.charCodeAt(0))
     .map(({ data }) => {
