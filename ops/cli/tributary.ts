@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=70
+#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
 import { Command, CommanderError } from 'commander'
 import { blobsCommand } from '../blobs/command.ts'
 import { deadLettersCommand } from '../dead-letters/command.ts'

@@ -3,6 +3,7 @@ import type { DeliveryObserver } from '../../../consumers/observer.ts'
 import type { CaptureObserver } from '../../../producers/observer.ts'
 import { valueSubject } from '../../../schemas/avro.ts'
 import { createDeltaDecoder } from '../../../schemas/codec.ts'
+import { isFence } from '../../../schemas/fence.ts'
 import type { Registry } from '../../../schemas/registry.ts'
 import type { PipelineReport, Samples } from './messages.ts'
 
@@ -47,11 +48,11 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
   return {
     capture: {
       published({ records }) {
-        const ours = records.filter((record) => record.topic === entityTopic)
+        const ours = records.filter((record) => record.topic === entityTopic && !isFence(record))
         if (ours.length === 0) return
         if (capture.records === 0) {
           cpuBefore = process.cpuUsage()
-          void readFirst(ours.find(({ value }) => value !== null)!)
+          void readFirst(ours[0]!)
         }
         capture.records += ours.length
         capture.lastAckedAtMs = Date.now()
