@@ -6,8 +6,9 @@ import { dataFolder, defaultDataDir, logFile } from './data-folder.ts'
 import { serverIsReady } from './servers/probes.ts'
 import { SERVICE_NAMES, SERVICE_TITLES, type ServiceName, type StackProgress } from './services.ts'
 import { endLeftovers } from './supervision/leftovers.ts'
+import { lockOwner } from './supervision/lock.ts'
 import { endProcess, isAlive } from './supervision/process-identity.ts'
-import { lockOwner, readRecord, removeRecord } from './supervision/run-record.ts'
+import { readRecord, removeRecord } from './supervision/run-record.ts'
 import { SupervisorClient } from './supervision/supervisor-client.ts'
 
 export interface StackOptions {

@@ -4,7 +4,7 @@ import { addressEnvironment } from '../../ops/stack/addresses.ts'
 import { dataFolder, defaultDataDir } from '../../ops/stack/data-folder.ts'
 import { ADDRESS_VARIABLES, SERVICE_TITLES } from '../../ops/stack/services.ts'
 import { startStack } from '../../ops/stack/stack.ts'
-import { lockOwner } from '../../ops/stack/supervision/run-record.ts'
+import { lockOwner } from '../../ops/stack/supervision/lock.ts'
 
 /**
  * One stack for all tests of a run, in a data folder of its own, so that runs side by side do not meet and none finds the topics and

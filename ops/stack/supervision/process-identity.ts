@@ -1,12 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
 
 /** A process, and a mark of when it started: a pid alone may belong to another process by now. */
 export interface ProcessIdentity {
   readonly pid: number
   readonly startMark: string
 }
+
+/** As the files of a data folder hold it. */
+export const identitySchema = z.object({ pid: z.number().int().positive(), startMark: z.string() })
 
 const POLL_INTERVAL_MS = 25
 

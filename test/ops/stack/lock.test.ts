@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDataFolder, type DataFolder, dataFolder } from '../../../ops/stack/data-folder.ts'
+import { lockOwner, releaseLock, takeLock } from '../../../ops/stack/supervision/lock.ts'
 import {
   identify,
   isAlive,
   type ProcessIdentity,
   signalProcess,
 } from '../../../ops/stack/supervision/process-identity.ts'
-import { lockOwner, releaseLock, takeLock } from '../../../ops/stack/supervision/run-record.ts'
 
 const SELF = identify(process.pid)!
 /** What a pid file says when its process has ended and the pid belongs to another one now: this one. */

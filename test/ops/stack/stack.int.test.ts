@@ -19,8 +19,9 @@ import {
   startStack,
   stopStack,
 } from '../../../ops/stack/stack.ts'
+import { lockOwner } from '../../../ops/stack/supervision/lock.ts'
 import { isAlive, type ProcessIdentity } from '../../../ops/stack/supervision/process-identity.ts'
-import { lockOwner, readRecord } from '../../../ops/stack/supervision/run-record.ts'
+import { readRecord } from '../../../ops/stack/supervision/run-record.ts'
 import { ownDataDir, startOwnStack } from '../../support/own-stack.ts'
 
 const PARENT = fileURLToPath(new URL('../../support/stack-parent.ts', import.meta.url))
