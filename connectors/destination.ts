@@ -2,11 +2,34 @@ import type { Entity } from '../schemas/entity.ts'
 import type { FieldType, Value } from '../schemas/field-type.ts'
 import type { Version } from '../schemas/version.ts'
 
-/** One destination field and the entity field it is filled from. */
+/** One destination field and what fills it. */
 export interface MappedField {
   readonly to: string
-  readonly from: string
+  /** The entity fields that its value is made of: one, but for a transform that joins several or needs none. */
+  readonly from: readonly string[]
+  /** The type of the value as it is sent. */
   readonly type: FieldType
+  /**
+   * Makes the value of those fields, given in the order of `from`; null where the only one goes over as it is. Pure.
+   * @throws TransformRefused when it cannot: the record is at fault
+   */
+  readonly transform: ((values: readonly Value[]) => Value) | null
+}
+
+/** A transform cannot make a value of what it was given. `reason` holds no values of the record. */
+export class TransformRefused extends Error {
+  constructor(reason: string) {
+    super(reason)
+    this.name = 'TransformRefused'
+  }
+}
+
+/** A destination field that refers to another object there, by that object's own key. */
+export interface Lookup {
+  /** The collection or object that is referred to, in the destination's own name. */
+  readonly target: string
+  /** The field of it that holds the key. */
+  readonly keyField: string
 }
 
 /** What a subscriber takes of an entity, with everything resolved: what destinations and the patch stage work from. */
@@ -15,6 +38,12 @@ export interface EntityMapping {
   /** The table, collection or resource at the destination. */
   readonly target: string
   readonly fields: readonly MappedField[]
+  /** The destination fields that hold the key, in the order of the entity's key fields; none where the destination keeps keys its own way. */
+  readonly keyFields: readonly string[]
+  /** Objects are never made here, only changed: a patch for one that is missing is `blocked` until it is there. */
+  readonly updateOnly: boolean
+  /** Destination field → what it refers to. */
+  readonly lookups: Readonly<Record<string, Lookup>>
   readonly onDelete: DeletePolicy
 }
 
@@ -36,6 +65,11 @@ export interface Upsert {
   readonly version: Version
   readonly full: boolean
   readonly fields: Readonly<Record<string, Value>>
+  /**
+   * The destination's own mark of the state that the ledger knows (an ETag), which it answered when that was applied; null when none is
+   * known, or when it may not be so any more.
+   */
+  readonly tag: string | null
 }
 
 /** A delete, to be carried out as the mapping's policy says. Applies also where the object is missing. */
@@ -43,23 +77,24 @@ export interface Removal {
   readonly kind: 'delete'
   readonly key: string
   readonly version: Version
+  readonly tag: string | null
 }
 
 export type Patch = Upsert | Removal
 
 /** What a destination answers for each patch. The engine alone decides what follows (consumers/outcomes.ts). */
 export type Outcome =
-  | { readonly kind: 'applied' }
+  | { readonly kind: 'applied'; readonly tag?: string }
   /** The destination already was so, and did nothing. */
-  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'unchanged'; readonly tag?: string }
   /** The destination holds a newer version. Nothing was changed. */
   | { readonly kind: 'newer' }
   /** The object is missing and the patch was not full. Nothing was changed. */
   | { readonly kind: 'absent' }
-  /** The object was changed by someone else meanwhile; try again. */
+  /** The object was changed by someone else meanwhile, and nothing was changed. It is tried again, in full and without a tag. */
   | { readonly kind: 'conflict' }
-  /** It waits for something else, such as a parent that is not there yet. */
-  | { readonly kind: 'blocked'; readonly by: string }
+  /** It waits for something else, such as a parent that is not there yet, in `by`: a target of this destination, or '' when not known. */
+  | { readonly kind: 'blocked'; readonly by: string; readonly code: string; readonly reason: string }
   | { readonly kind: 'throttled'; readonly afterMs: number }
   /** Surely not applied, because the destination is down or refuses everyone. */
   | { readonly kind: 'unavailable'; readonly error: Error }
@@ -77,6 +112,25 @@ export class BatchRefused extends Error {
     this.name = 'BatchRefused'
     this.code = code
   }
+}
+
+/** What a destination's own limits leave. */
+export interface Budget {
+  /** The share of its allowance that is left now, 0 to 1: as it last told, with what has come back since. */
+  readonly left: number
+  /** When more of it is there, in milliseconds from now. */
+  readonly moreInMs: number
+  /** The most requests it takes at once; null when it does not say. */
+  readonly requestsMax: number | null
+}
+
+/** A request as it would be sent, for a person. No secrets. */
+export interface RequestPreview {
+  /** Such as `PATCH https://host/path`; the words of a statement where there are no requests. */
+  readonly request: string
+  readonly headers: Readonly<Record<string, string>>
+  /** JSON as text, or null for none. */
+  readonly body: string | null
 }
 
 export interface Destination {
@@ -108,6 +162,21 @@ export interface Destination {
    * @throws BatchRefused when the whole request was refused; nothing else
    */
   apply(mapping: EntityMapping, patches: readonly Patch[], signal: AbortSignal): Promise<readonly Outcome[]>
+
+  /** What is left of its limits; null when it has none or has not said. Decided from what it told last; asks nothing. */
+  budget?(): Budget | null
+
+  /** What {@link apply} would send for a patch. Asks nothing of the destination. */
+  preview?(mapping: EntityMapping, patch: Patch): RequestPreview
+
+  /**
+   * What it holds of an object: destination field → value in its canonical form, of mapped fields only; null when it has no such object.
+   * @throws TributaryError `destination-unreachable`
+   */
+  read?(mapping: EntityMapping, key: string, signal: AbortSignal): Promise<Readonly<Record<string, Value>> | null>
+
+  /** The keys of all objects that it holds, some at a time; for finding those that were deleted while nobody told it. */
+  keys?(mapping: EntityMapping, signal: AbortSignal): AsyncIterable<readonly string[]>
 
   close(): Promise<void>
 }

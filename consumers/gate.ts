@@ -1,3 +1,4 @@
+import { TributaryError } from '../schemas/errors.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
 import { packVersion, parseAnswer } from './ledger/entry.ts'
 import { planPatch } from './patch.ts'
@@ -45,8 +46,13 @@ async function gateGroup(
     item.entry = parseAnswer(answer)
     // The ledger keeps it from here on.
     item.uncertain = false
-    if (item.change !== null)
+    if (item.change === null) continue
+    try {
       item.plan = planPatch(route.mapping, route.fingerprinter, item.entry, item.change, item.mustBeFull)
+    } catch (error) {
+      if (!(error instanceof TributaryError && error.fate === 'dead-letter')) throw error
+      item.unreadable = error
+    }
   }
   if (stale > 0) observer.gated(route.mapping.entity.name, 'stale', stale)
 }

@@ -1,8 +1,7 @@
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterRecord, resolvedRecord } from './dead-letter.ts'
-import { packFingerprints } from './fingerprint.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
-import { packVersion } from './ledger/entry.ts'
+import { packApplied, packVersion } from './ledger/entry.ts'
 import type { SettleRequest } from './ledger/ledger.ts'
 import { NEXT } from './outcomes.ts'
 
@@ -100,7 +99,7 @@ async function settleGroup(
       result: RESULTS[NEXT[item.outcome!.kind] as keyof typeof RESULTS],
       full: item.plan?.full ?? false,
       state: item.plan?.state ?? 'live',
-      fingerprints: item.plan ? packFingerprints(item.plan.fingerprints) : '',
+      applied: item.plan ? packApplied(item.plan.fingerprints, tagOf(item)) : '',
     }
   })
   const answers = await context.ledger.settle(assignment.scope, token!, requests, committedAt)
@@ -112,3 +111,9 @@ async function settleGroup(
 }
 
 const RESULTS = { settle: 'applied', overtaken: 'newer', 'dead-letter': 'dead' } as const
+
+/** The tag that the destination answered; where nothing was sent, or it said nothing, what was known stays. */
+function tagOf({ outcome, plan, entry }: Item): string | null {
+  if (outcome!.kind !== 'applied' && outcome!.kind !== 'unchanged') return null
+  return outcome!.tag ?? (plan!.patch === null ? entry!.tag : null)
+}

@@ -59,6 +59,14 @@ export const CATALOGUE = {
     normalWhen: 'while the cluster restarts',
     whatToDo: 'Nothing: capture starts again from the last settled position. Check the brokers when it repeats.',
   },
+  'transform-refused': {
+    fate: 'dead-letter',
+    exitCode: 1,
+    meaning: 'A transform of a mapping cannot make the value of a destination field.',
+    normalWhen: 'when a source holds values that the mapping did not expect',
+    whatToDo:
+      'Correct the mapping or the row at the source. The next change of the key, or a replay, ends the dead letter.',
+  },
   'topic-missing': {
     fate: 'stop',
     exitCode: 1,

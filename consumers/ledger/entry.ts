@@ -1,5 +1,5 @@
 import { VERSION_BYTES, type Version, writeVersion } from '../../schemas/version.ts'
-import { type Fingerprints, unpackFingerprints } from '../fingerprint.ts'
+import { type Fingerprints, packFingerprints, unpackFingerprints } from '../fingerprint.ts'
 
 /** What the ledger knows of one key at one subscriber, as the gate answers it. */
 export interface LedgerEntry {
@@ -12,6 +12,8 @@ export interface LedgerEntry {
   /** Whether a dead letter of this key waits. */
   readonly dead: boolean
   readonly fingerprints: Fingerprints
+  /** The destination's own mark of what was last applied (an ETag); null for none. */
+  readonly tag: string | null
 }
 
 const STATES = { n: 'none', l: 'live', d: 'deleted' } as const
@@ -25,7 +27,7 @@ export function parseAnswer(answer: string): LedgerEntry {
   const uncertain = answer[2] === 'u'
   const uncertainForMs = Number(answer.slice(3, 3 + MS_DIGITS))
   const dead = answer[3 + MS_DIGITS] === '1'
-  return { state, uncertain, uncertainForMs, dead, fingerprints: unpackFingerprints(answer.slice(4 + MS_DIGITS)) }
+  return { state, uncertain, uncertainForMs, dead, ...unpackApplied(answer.slice(4 + MS_DIGITS)) }
 }
 
 const scratch = Buffer.alloc(VERSION_BYTES)
@@ -34,4 +36,21 @@ const scratch = Buffer.alloc(VERSION_BYTES)
 export function packVersion(version: Version): string {
   writeVersion(version, scratch)
   return scratch.toString('hex')
+}
+
+/** Between fingerprints, which are base64, and the tag. */
+const TAG_MARK = '|'
+/** A longer one is not kept: the next patch then asks for it. */
+const TAG_CHARACTERS_MAX = 256
+
+/** What was applied, as an entry holds it: fingerprints, and the tag behind a mark where there is one. */
+export function packApplied(fingerprints: Fingerprints, tag: string | null | undefined): string {
+  const packed = packFingerprints(fingerprints)
+  return tag && tag.length <= TAG_CHARACTERS_MAX ? `${packed}${TAG_MARK}${tag}` : packed
+}
+
+function unpackApplied(packed: string): Pick<LedgerEntry, 'fingerprints' | 'tag'> {
+  const at = packed.indexOf(TAG_MARK)
+  if (at < 0) return { fingerprints: unpackFingerprints(packed), tag: null }
+  return { fingerprints: unpackFingerprints(packed.slice(0, at)), tag: packed.slice(at + 1) }
 }

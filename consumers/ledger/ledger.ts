@@ -24,7 +24,8 @@ export interface SettleRequest {
   readonly result: 'applied' | 'newer' | 'dead'
   readonly full: boolean
   readonly state: 'live' | 'deleted'
-  readonly fingerprints: string
+  /** What the entry is to hold then, packed by `packApplied`. */
+  readonly applied: string
 }
 
 export interface ScopeProgress {
@@ -164,9 +165,9 @@ export class Ledger {
     const keys = [this.#ownerKey(scope), `${this.#prefix(scope)}:progress`]
     const compares = this.#options.comparesVersions ? '1' : '0'
     const args = [token, this.#run(), compares, String(this.#options.deletedKeepMs), committedAt?.toString() ?? '']
-    for (const { key, version, result, full, state, fingerprints } of requests) {
+    for (const { key, version, result, full, state, applied } of requests) {
       keys.push(this.#entryKey(scope, key))
-      args.push(version, RESULTS[result], (full ? '1' : '0') + (state === 'live' ? 'l' : 'd'), fingerprints)
+      args.push(version, RESULTS[result], (full ? '1' : '0') + (state === 'live' ? 'l' : 'd'), applied)
     }
     const answers = (await this.#call('settle', keys.length, ...keys, ...args)) as ('fenced' | 'settled' | 'again')[]
     return answers[0] === 'fenced' ? 'fenced' : (answers.slice(1) as ('settled' | 'again')[])

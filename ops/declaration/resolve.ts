@@ -110,7 +110,10 @@ function resolveSubscriber(
       entity,
       target:
         subscription?.table === undefined ? defaultTarget(entityName) : sound(parseTarget(subscription.table)).name,
-      fields: pairs.map(([to, from]) => ({ to, from, type: types.get(from)! })),
+      fields: pairs.map(([to, from]) => ({ to, from: [from], type: types.get(from)!, transform: null })),
+      keyFields: [],
+      updateOnly: false,
+      lookups: {},
       onDelete: subscription?.onDelete ?? subscriber.onDelete,
     }
   })

@@ -14,7 +14,7 @@ const mapping = {} as EntityMapping
 const signal = new AbortController().signal
 
 function patch(key: string): Patch {
-  return { kind: 'delete', key, version: { epoch: 1n, position: 1n, ordinal: 0 } }
+  return { kind: 'delete', key, version: { epoch: 1n, position: 1n, ordinal: 0 }, tag: null }
 }
 
 /** Refuses every batch that holds one of the culprits, as a database does. */
@@ -79,7 +79,7 @@ describe('what follows an outcome', () => {
     newer: { kind: 'newer' },
     absent: { kind: 'absent' },
     conflict: { kind: 'conflict' },
-    blocked: { kind: 'blocked', by: 'customer/1' },
+    blocked: { kind: 'blocked', by: 'customers', code: '23503', reason: 'a parent is missing' },
     throttled: { kind: 'throttled', afterMs: 5_000 },
     unavailable: { kind: 'unavailable', error },
     unknown: { kind: 'unknown', error },

@@ -18,7 +18,15 @@ export const ENTITY = entityOf('customer', { id: 'string', a: 'string', b: 'stri
 export const MAPPING: EntityMapping = {
   entity: ENTITY,
   target: 'customers',
-  fields: ['a', 'b', 'c'].map((name) => ({ to: `to_${name}`, from: name, type: { kind: 'string' } })),
+  fields: ['a', 'b', 'c'].map((name) => ({
+    to: `to_${name}`,
+    from: [name],
+    type: { kind: 'string' },
+    transform: null,
+  })),
+  keyFields: [],
+  updateOnly: false,
+  lookups: {},
   onDelete: 'hard',
 }
 

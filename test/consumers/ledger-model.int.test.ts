@@ -48,7 +48,7 @@ describe('the model of the scripts that simulations use', () => {
             result: random.pick(['applied', 'applied', 'newer', 'dead']),
             full: random.chance(0.5),
             state: random.pick(['live', 'deleted']),
-            fingerprints: 'p'.repeat(16 * random.upTo(2)),
+            applied: 'p'.repeat(16 * random.upTo(2)),
           }),
         )
         const answers = await ledger.settle(SCOPE, token, requests, null)

@@ -111,7 +111,7 @@ export class LedgerModel {
           till: certain ? CERTAIN : entry.till,
           dead: '0',
           newest: entry.newest,
-          prints: request.fingerprints,
+          prints: request.applied,
         })
       }
       return 'settled'

@@ -57,9 +57,9 @@ describe('versions', () => {
     const ledger = await openLedger()
     const owner = await own(ledger)
     await owner.apply('k', versionAt(7))
-    expect(await owner.settle('k', versionAt(6), { fingerprints: 'x'.repeat(16) })).toBe('settled')
+    expect(await owner.settle('k', versionAt(6), { applied: 'x'.repeat(16) })).toBe('settled')
     expect(await owner.gate('k', versionAt(7))).toBe('stale')
-    expect(await owner.gate('k', versionAt(8))).toMatchObject({ fingerprints: new Map([['abcde', 'fghijklmnop']]) })
+    expect(await owner.gate('k', versionAt(8))).toMatchObject({ applied: new Map([['abcde', 'fghijklmnop']]) })
   })
 })
 
@@ -68,7 +68,7 @@ describe('the gate', () => {
     const ledger = await openLedger()
     const owner = await own(ledger)
     await owner.apply('live', versionAt(1))
-    await owner.apply('deleted', versionAt(1), { state: 'deleted', fingerprints: '' })
+    await owner.apply('deleted', versionAt(1), { state: 'deleted', applied: '' })
     const requests = ['live', 'new', 'deleted', 'live'].map((key, index) => ({
       key,
       version: packVersion(versionAt(index === 3 ? 1 : 2)),
@@ -258,7 +258,7 @@ describe('settle', () => {
     const owner = await own(ledger)
     await owner.apply('k', versionAt(1))
     await owner.gate('k', versionAt(2))
-    await owner.settle('k', versionAt(2), { result: 'newer', fingerprints: '' })
+    await owner.settle('k', versionAt(2), { result: 'newer', applied: '' })
     const entry = await owner.gate('k', versionAt(2))
     expect(entry).toMatchObject({ state: 'live', uncertain: true, fingerprints: new Map([['abcde', 'fghijklmnop']]) })
   })
@@ -284,7 +284,7 @@ describe('settle', () => {
 
   test('the entry of a deleted key expires, also after it was asked for again, and that of a live one does not', async () => {
     const owner = await own(await openLedger())
-    await owner.apply('k', versionAt(1), { state: 'deleted', fingerprints: '' })
+    await owner.apply('k', versionAt(1), { state: 'deleted', applied: '' })
     const left = await redis.pttl(keyOf('k'))
     expect(left).toBeGreaterThan(KEEP_MS - 60_000)
     expect(left).toBeLessThanOrEqual(KEEP_MS)
@@ -314,7 +314,7 @@ describe('settle', () => {
         result: 'applied',
         full: true,
         state: 'live',
-        fingerprints: PRINTS,
+        applied: PRINTS,
       }),
     )
     const before = Date.now()

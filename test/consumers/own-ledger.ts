@@ -82,7 +82,7 @@ export function ownerWith(ledger: Ledger, token: string, scope = SCOPE) {
         result: 'applied',
         full: true,
         state: 'live',
-        fingerprints: PRINTS,
+        applied: PRINTS,
         ...parts,
       }
       const answers = await ledger.settle(scope, token, [request], null)

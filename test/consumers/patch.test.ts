@@ -16,7 +16,15 @@ const mapping: EntityMapping = {
   entity: { name: 'customer', key: ['id'], fields: [], class: 'standard', owner: 'sales', freshnessSeconds: 60 },
   target: 'customers',
   onDelete: 'hard',
-  fields: ['id', 'email', 'phone'].map((name) => ({ to: `dim_${name}`, from: name, type: { kind: 'string' } })),
+  fields: ['id', 'email', 'phone'].map((name) => ({
+    to: `dim_${name}`,
+    from: [name],
+    type: { kind: 'string' },
+    transform: null,
+  })),
+  keyFields: [],
+  updateOnly: false,
+  lookups: {},
 }
 const SECRET = 'a secret of at least thirty-two characters'
 const fingerprinter = createFingerprinter(SECRET, mapping.fields)
@@ -41,7 +49,7 @@ function change(after: Record<string, Value>, op: 'update' | 'delete' = 'update'
 }
 
 function entry(fingerprints: Fingerprints, with_: Partial<LedgerEntry> = {}): LedgerEntry {
-  return { state: 'live', uncertain: false, uncertainForMs: 0, dead: false, fingerprints, ...with_ }
+  return { state: 'live', uncertain: false, uncertainForMs: 0, dead: false, fingerprints, tag: null, ...with_ }
 }
 
 const whole = { id: '42', email: 'a@x', phone: '1' }

@@ -33,7 +33,10 @@ function contractMapping(onDelete: DeletePolicy): EntityMapping {
   return {
     entity: { name: 'customer', key: ['id'], fields: FIELDS, class: 'standard', owner: 'tests', freshnessSeconds: 60 },
     target: `customers_${onDelete}`,
-    fields: FIELDS.map(({ name, type }) => ({ to: name, from: name, type })),
+    fields: FIELDS.map(({ name, type }) => ({ to: name, from: [name], type, transform: null })),
+    keyFields: [],
+    updateOnly: false,
+    lookups: {},
     onDelete,
   }
 }
@@ -43,15 +46,15 @@ export function versionAt(position: number): Version {
 }
 
 export function fullPatch(key: string, at: number, fields: Upsert['fields']): Upsert {
-  return { kind: 'upsert', key, version: versionAt(at), full: true, fields }
+  return { kind: 'upsert', key, version: versionAt(at), full: true, fields, tag: null }
 }
 
 export function partialPatch(key: string, at: number, fields: Upsert['fields']): Upsert {
-  return { kind: 'upsert', key, version: versionAt(at), full: false, fields }
+  return { kind: 'upsert', key, version: versionAt(at), full: false, fields, tag: null }
 }
 
 export function removal(key: string, at: number): Removal {
-  return { kind: 'delete', key, version: versionAt(at) }
+  return { kind: 'delete', key, version: versionAt(at), tag: null }
 }
 
 const ALICE = { name: 'Alice', visits: 1n, note: 'first' }

@@ -21,7 +21,10 @@ export function mappingOf(
       freshnessSeconds: 60,
     },
     target,
-    fields: typed.map(({ name, type }) => ({ to: name, from: name, type })),
+    fields: typed.map(({ name, type }) => ({ to: name, from: [name], type, transform: null })),
+    keyFields: [],
+    updateOnly: false,
+    lookups: {},
     onDelete,
   }
 }

@@ -132,8 +132,9 @@ test("a mapped field is personal when the entity's field is, under the destinati
     owner: 'sales',
     freshnessSeconds: 5,
   } as const
-  const fields = [{ to: 'mail', from: 'email', type }]
-  expect(viewEntity({ entity, target: 'customers', fields, onDelete: 'hard' })).toEqual({
+  const fields = [{ to: 'mail', from: ['email'], type, transform: null }]
+  const mapping = { entity, target: 'customers', fields, keyFields: [], updateOnly: false, lookups: {} }
+  expect(viewEntity({ ...mapping, onDelete: 'hard' })).toEqual({
     name: 'customers',
     fields: [{ name: 'mail', type, personal: true }],
   })
