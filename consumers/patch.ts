@@ -55,7 +55,7 @@ export function planPatch(
   let claimed: ClaimedField[] | undefined
   for (const field of mapping.fields) {
     const { to, type } = field
-    const value = valueOf(field, change)
+    const value = mappedValue(field, change)
     const claim = value === undefined && field.transform === null ? change.claims[field.from[0]!] : undefined
     // A field that the record does not have is unknown: it stays as it is, and so does what the ledger says of it.
     if (value === undefined && claim === undefined) continue
@@ -80,7 +80,7 @@ export function planPatch(
 const NONE: readonly ClaimedField[] = []
 
 /** What a destination field is to be; undefined where the record does not say, or refers to it. */
-function valueOf({ to, from, transform }: MappedField, { after, claims }: Delta): Value | undefined {
+function mappedValue({ to, from, transform }: MappedField, { after, claims }: Delta): Value | undefined {
   if (transform === null) return after[from[0]!]
   const values: Value[] = []
   for (const name of from) {

@@ -59,7 +59,7 @@ describe('versions', () => {
     await owner.apply('k', versionAt(7))
     expect(await owner.settle('k', versionAt(6), { applied: 'x'.repeat(16) })).toBe('settled')
     expect(await owner.gate('k', versionAt(7))).toBe('stale')
-    expect(await owner.gate('k', versionAt(8))).toMatchObject({ applied: new Map([['abcde', 'fghijklmnop']]) })
+    expect(await owner.gate('k', versionAt(8))).toMatchObject({ fingerprints: new Map([['abcde', 'fghijklmnop']]) })
   })
 })
 
