@@ -7,7 +7,7 @@ export interface DemoDatabases {
 
 /** Makes the demo's two databases on a server where they are not there yet, and gives their addresses. */
 export async function createDatabases(serverUrl: string): Promise<DemoDatabases> {
-  const sql = postgres(serverUrl, { max: 1, onnotice: () => {} })
+  const sql = postgres(serverUrl, { max: 1, fetch_types: false, onnotice: () => {} })
   try {
     for (const name of ['erp', 'warehouse']) {
       const [found] = await sql`SELECT 1 FROM pg_database WHERE datname = ${name}`

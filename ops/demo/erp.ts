@@ -42,7 +42,12 @@ export async function createErp(url: string, options: ErpOptions = {}): Promise<
       'declaration-invalid',
       `The demo's seed has to be a whole number below 10^12, not ${seed}.`,
     )
-  const sql = postgres(url, { max: 1, connect_timeout: CONNECT_TIMEOUT_SECONDS, onnotice: () => {} })
+  const sql = postgres(url, {
+    max: 1,
+    fetch_types: false,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    onnotice: () => {},
+  })
   try {
     await sql.begin((tx) => makeAll(tx, size, seed, options))
   } catch (error) {

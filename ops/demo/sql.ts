@@ -13,7 +13,7 @@ if ((database !== 'erp' && database !== 'warehouse') || statement === undefined)
   console.error('Usage: npm run sql -- erp|warehouse "<statement>"')
   process.exit(2)
 }
-const sql = postgres(addressOf(URL_VARIABLES[database]), { max: 1, onnotice: () => {} })
+const sql = postgres(addressOf(URL_VARIABLES[database]), { max: 1, fetch_types: false, onnotice: () => {} })
 try {
   const rows = await sql.unsafe(statement)
   if (rows.length > 0) console.table(rows.map((row) => ({ ...row })))

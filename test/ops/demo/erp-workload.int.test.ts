@@ -7,7 +7,7 @@ import { createErp, type ErpProgress } from '../../../ops/demo/erp.ts'
 import { runWorkload } from '../../../ops/demo/workload.ts'
 
 const SIZE = { customers: 1_500, products: 200, orders: 2_000, seed: 11, asOf: new Date('2026-05-06T00:00:00Z') }
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 45_000
 const names: string[] = []
 const openServers: Passage[] = []
 let erpUrl: string
@@ -162,6 +162,7 @@ class Passage {
   readonly #target: URL
   readonly #sockets = new Set<Socket>()
   #server: Server | null = null
+  #cutsAtFirstQuery = false
   port = 0
 
   constructor(target: string) {
@@ -182,10 +183,27 @@ class Passage {
       }
       near.pipe(far)
       far.pipe(near)
+      if (this.#cutsAtFirstQuery) far.on('data', (answer: Buffer) => this.#cutAfter(answer, near))
     })
     this.#server.listen(this.port, '127.0.0.1')
     await once(this.#server, 'listening')
     this.port = (this.#server.address() as AddressInfo).port
+  }
+
+  /** From now on a client logs in, and with what it asks then the server is gone. */
+  cutAtFirstQuery(): void {
+    this.#cutsAtFirstQuery = true
+  }
+
+  #cutAfter(answer: Buffer, near: Socket): void {
+    // ReadyForQuery, the end of the log-in.
+    if (!answer.subarray(-6).equals(Buffer.from('Z\0\0\0\x05I'))) return
+    near.once('data', () => {
+      // Ended, not destroyed: so does a server that stops.
+      near.unpipe().end()
+      this.#server?.close()
+      this.#server = null
+    })
   }
 
   /** Nothing passes any more, and nobody is told. */
@@ -271,6 +289,13 @@ test('a database that takes connections and stays silent is away, too', async ()
   await until(() => changes > 20)
   proxy.silence()
   await outcome
+})
+
+test('a database that goes away between the log-in and the first answer is told in words', async () => {
+  const { proxy, url } = await proxied()
+  proxy.cutAtFirstQuery()
+  const options = { changesPerSecond: 10, seed: 8, signal: new AbortController().signal }
+  await expect(runWorkload(url, options)).rejects.toMatchObject({ code: 'source-unreachable' })
 })
 
 test('an abort ends the workload also while the database is away', async () => {
