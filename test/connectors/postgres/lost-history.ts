@@ -17,7 +17,8 @@ INSERT INTO item SELECT g, 0 FROM generate_series(1, 10) g`
 
 /** A database `postgres` of a server of the test's own; what it opens is closed with the test. */
 export function serverDatabase(server: OwnPostgres): OwnDatabase {
-  const sql = postgres(server.url, { max: 4, onnotice: () => {}, prepare: false })
+  // Types are a query of the library's own: when the server is ended during it, that rejects where nobody listens.
+  const sql = postgres(server.url, { max: 4, onnotice: () => {}, prepare: false, fetch_types: false })
   onTestFinished(() => sql.end({ timeout: 2 }))
   return { url: server.url, sql, slot: `s_${randomBytes(4).toString('hex')}` }
 }
@@ -73,7 +74,7 @@ export interface Capturing {
 const RETRY_MS = 100
 /**
  * A slot that was moved can be read from once the server has seen a moment without open transactions, in any database, which it looks for
- * every 15 s of its own accord.
+ * every 15 s of its own accord. On a shared server there may be none for minutes: a test that moves slots has a server of its own.
  */
 const LOOK_EVERY_MS = 500
 

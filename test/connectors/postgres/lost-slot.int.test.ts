@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openReader } from '../../../connectors/postgres/stream/reader.ts'
+import { type OwnPostgres, startOwnPostgres } from '../../support/own-postgres.ts'
 import {
   captureOnce,
   changeUnseen,
@@ -15,9 +16,17 @@ import {
 } from './lost-history.ts'
 import { type OwnDatabase, ownDatabase, until } from './own-database.ts'
 
+/** A slot that was moved is read from once the server has seen a moment without open transactions in any database: a shared one may not. */
+let server: OwnPostgres
+
+beforeAll(async () => {
+  server = await startOwnPostgres()
+})
+afterAll(async () => await server?.close())
+
 /** A slot and topics of a source that was captured and is stopped. */
 async function captured() {
-  const database = await ownDatabase()
+  const database = await ownDatabase(server.url)
   await database.sql.unsafe(ITEM_SQL)
   const topics = createItems()
   await captureOnce(database, topics)
@@ -180,7 +189,7 @@ test('of two that start at once on a lost slot one begins the new epoch, and the
 })
 
 test('of two that start at once on a fresh database one begins, and the other waits', async () => {
-  const database = await ownDatabase()
+  const database = await ownDatabase(server.url)
   await database.sql.unsafe(ITEM_SQL)
   const topics = createItems()
   // Each has seen that there is no publication before either makes one.

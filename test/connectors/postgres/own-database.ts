@@ -14,9 +14,8 @@ export interface OwnDatabase {
   readonly slot: string
 }
 
-/** A database of a test's own on the local server, dropped with its slots when the test ends. */
-export async function ownDatabase(): Promise<OwnDatabase> {
-  const serverUrl = process.env.TRIBUTARY_POSTGRES_URL
+/** A database of a test's own, on the local server unless told otherwise, dropped with its slots when the test ends. */
+export async function ownDatabase(serverUrl = process.env.TRIBUTARY_POSTGRES_URL): Promise<OwnDatabase> {
   if (!serverUrl) throw new Error('TRIBUTARY_POSTGRES_URL is not set')
   const name = `tributary_test_${randomBytes(6).toString('hex')}`
   const admin = postgres(serverUrl, { max: 1, onnotice: () => {} })

@@ -89,7 +89,9 @@ test('a transaction without captured rows yields no change, and is passed over o
   await seen.until('progress', (events) => events.at(-1)?.kind === 'progress' && hasChange('1')(events))
   const progress = seen.events.flatMap((event) => (event.kind === 'progress' ? [event.position] : [])).at(-1)!
   for (let id = 0; id < 50; id++) await sql`INSERT INTO busy VALUES (${id})`
-  const [busy] = await sql<{ at: string }[]>`SELECT (pg_current_wal_lsn() - '0/0')::text AS at`
+  // Flushes, so that it lies behind all of them in the log's files.
+  const [busy] = await sql<{ at: string }[]>`
+    SELECT (pg_logical_emit_message(false, 'tests', '', true) - '0/0')::text AS at`
   // The server asks for an answer by now, and gets one that confirms nothing beyond what is settled.
   expect(await confirmed({ sql, ...database })).toBeLessThan(progress)
   await until('the slot passes the busy table', async () => {
