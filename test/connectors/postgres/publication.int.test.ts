@@ -62,6 +62,17 @@ function told(seen: Collected, entity: Entity): readonly string[] {
     .map((change) => `${change.op} ${change.key}${change.op === 'delete' ? '' : ` ${change.after.name}`}`)
 }
 
+/** What a run leaves of an entity in its topic: `<key> <name>`. */
+function lastTold(seen: Collected, entity: Entity): readonly string[] {
+  const rows = new Map<string, string>()
+  for (const change of seen.changes()) {
+    if (change.entity !== entity.name) continue
+    if (change.op === 'delete') rows.delete(change.key)
+    else rows.set(change.key, `${change.key} ${change.after.name}`)
+  }
+  return [...rows.values()].sort()
+}
+
 const READ_ANEW = ['snapshot 1 new', 'snapshot 3 new', 'delete 2']
 
 test('every table that leaves the publication is read anew, and no other', async () => {
@@ -116,7 +127,10 @@ test.each(OUT_AND_BACK)(
     })
     const next = await start(database, [A, B, KEPT], seen.topics)
     const rows = await sql<{ id: number; name: string }[]>`SELECT id, name FROM ${sql(entity.name)} ORDER BY id`
-    expect(told(next, entity).slice(0, rows.length)).toEqual(rows.map(({ id, name }) => `snapshot ${id} ${name}`))
+    // What was written may come before, from the stream: the first run may have ended before it got that far.
+    const snapshots = told(next, entity).filter((one) => one.startsWith('snapshot '))
+    expect(snapshots).toEqual(rows.map(({ id, name }) => `snapshot ${id} ${name}`))
+    expect(lastTold(next, entity)).toEqual(rows.map(({ id, name }) => `${id} ${name}`))
   },
 )
 
