@@ -118,7 +118,11 @@ export function viewEntity(mapping: EntityMapping): ViewEntity {
   const personal = new Set(mapping.entity.fields.filter((field) => field.personal).map((field) => field.name))
   return {
     name: mapping.entity.name,
-    fields: mapping.fields.map((field) => ({ name: field.to, type: field.type, personal: field.from.some((from) => personal.has(from)) })),
+    fields: mapping.fields.map((field) => ({
+      name: field.to,
+      type: field.type,
+      personal: field.from.some((from) => personal.has(from)),
+    })),
   }
 }
 
