@@ -12,6 +12,11 @@ export function deadLetterTopic(prefix: string, subscriber: string): string {
   return `${prefix}.${subscriber}.dead-letter`
 }
 
+/** What people ask of a subscriber, and what it answers (schemas/subscriber-command.ts). */
+export function commandsTopic(prefix: string, subscriber: string): string {
+  return `${prefix}.${subscriber}.commands`
+}
+
 /** Where each source got to. */
 export function positionsTopic(prefix: string): string {
   return `${prefix}.positions`

@@ -1,6 +1,12 @@
 import type { TopicSettings } from '../../connectors/kafka/admin.ts'
 import { TributaryError } from '../../schemas/errors.ts'
-import { captureDeadLetterTopic, deadLetterTopic, entityTopic, positionsTopic } from '../../schemas/topics.ts'
+import {
+  captureDeadLetterTopic,
+  commandsTopic,
+  deadLetterTopic,
+  entityTopic,
+  positionsTopic,
+} from '../../schemas/topics.ts'
 import type { Declaration } from '../declaration/declaration.ts'
 
 /** The largest batch a broker takes on our topics; a record is bounded well below it. */
@@ -9,6 +15,8 @@ const DEAD_LETTER_PARTITIONS = 3
 /** A segment is rolled at least this often, so that compaction gets at it. */
 const SEGMENT_MS_MAX = 7 * 24 * 3_600_000
 const HOUR_MS = 3_600_000
+/** How long a command waits for its subscriber at most. */
+const COMMAND_MS_MAX = 7 * 24 * HOUR_MS
 
 /** Every topic that the declaration needs, with the settings that the guarantees rest on. */
 export function wantedTopics(declaration: Declaration): readonly TopicSettings[] {
@@ -26,6 +34,12 @@ export function wantedTopics(declaration: Declaration): readonly TopicSettings[]
   }
   const compacted = { ...shared, 'min.compaction.lag.ms': String(topics.minCompactionLagMs) }
   const small = { ...shared, 'min.compaction.lag.ms': '0', 'segment.ms': String(HOUR_MS) }
+  // What nobody carried out or asked about goes too: a command names a key, which may be personal data.
+  const commands = {
+    ...compacted,
+    'cleanup.policy': 'compact,delete',
+    'retention.ms': String(Math.min(COMMAND_MS_MAX, Math.floor(topics.erasureMs / 2))),
+  }
   return [
     ...[...declaration.entities.values()].map(({ name, partitions }) => ({
       topic: entityTopic(prefix, name),
@@ -38,6 +52,12 @@ export function wantedTopics(declaration: Declaration): readonly TopicSettings[]
       partitions: DEAD_LETTER_PARTITIONS,
       replication,
       configs: compacted,
+    })),
+    ...[...declaration.subscribers.keys()].map((subscriber) => ({
+      topic: commandsTopic(prefix, subscriber),
+      partitions: 1,
+      replication,
+      configs: commands,
     })),
     ...[...declaration.sources.keys()].map((source) => ({
       topic: captureDeadLetterTopic(prefix, source),
@@ -59,6 +79,7 @@ export const COMPARED_CONFIGS = [
   'min.compaction.lag.ms',
   'max.compaction.lag.ms',
   'delete.retention.ms',
+  'retention.ms',
 ] as const
 
 export type TopicPlan =
