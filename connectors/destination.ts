@@ -44,7 +44,7 @@ export interface EntityMapping {
   readonly updateOnly: boolean
   /** Destination field → what it refers to. */
   readonly lookups: Readonly<Record<string, Lookup>>
-  readonly onDelete: DeletePolicy
+  readonly onDelete: DeletePolicy | ConditionalDelete
 }
 
 /**
@@ -54,6 +54,25 @@ export interface EntityMapping {
  */
 export const DELETE_POLICIES = ['hard', 'soft', 'archive', 'ignore'] as const
 export type DeletePolicy = (typeof DELETE_POLICIES)[number]
+
+/** A delete that is carried out in one way while other objects there refer to the one that goes, and in another way when none does. */
+export interface ConditionalDelete {
+  /** What is done while the condition holds. */
+  readonly policy: DeletePolicy
+  /** It holds while the destination has an object of another entity that refers to the deleted one and has these values. */
+  readonly while: {
+    /** The name of the entity that refers. */
+    readonly entity: string
+    /** Its table, collection or resource at the destination. */
+    readonly target: string
+    /** Its destination fields that hold the key of the deleted one, in the order of the deleted one's key fields. */
+    readonly refersBy: readonly { readonly to: string; readonly type: FieldType }[]
+    /** Its destination fields, and what each has to be; all of them. A null asks for a null. */
+    readonly where: readonly { readonly to: string; readonly type: FieldType; readonly value: Value }[]
+  }
+  /** What is done when it does not hold. */
+  readonly otherwise: DeletePolicy
+}
 
 /**
  * One request for one object. `fields` holds destination field → value; a field that is not in it stays untouched, null clears.

@@ -106,9 +106,10 @@ export function resolveTables(schema: string, mappings: readonly EntityMapping[]
 }
 
 function resolveTable(schema: string, mapping: EntityMapping): Table {
-  const { target } = mapping
+  const { target, onDelete } = mapping
+  if (typeof onDelete !== 'string') throw invalid(`${target}: deletes that depend on a condition are not there yet`)
   const archiveTarget = `${target}_archive`
-  checkName('target', mapping.onDelete === 'archive' ? archiveTarget : target)
+  checkName('target', onDelete === 'archive' ? archiveTarget : target)
   if (mapping.fields.length > COLUMNS_MAX)
     throw invalid(`${target} has ${mapping.fields.length} columns; PostgreSQL has room for ${COLUMNS_MAX}`)
   const seen = new Set<string>()
@@ -122,14 +123,14 @@ function resolveTable(schema: string, mapping: EntityMapping): Table {
   const qualified = (name: string) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
   return {
     target,
-    policy: mapping.onDelete,
+    policy: onDelete,
     columns: mapping.fields.map(({ to, type }) => ({ name: to, type, sqlType: columnType(type) })),
     name: qualified(target),
     archiveTarget,
     archive: qualified(archiveTarget),
     guard: qualified(GUARD_TABLE),
     targetLiteral: quoteLiteral(target),
-    removesRows: mapping.onDelete === 'hard' || mapping.onDelete === 'archive',
+    removesRows: onDelete === 'hard' || onDelete === 'archive',
     lockId: lockId(schema, target),
   }
 }

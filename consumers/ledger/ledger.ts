@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import type { Log } from '../../connectors/kafka/client.ts'
 import { TributaryError } from '../../schemas/errors.ts'
+import { parseStored, type StoredEntry } from './stored-entry.ts'
 
 /** One subscriber's keys of one partition: what one owner holds, and what one script works on. */
 export interface Scope {
@@ -171,6 +172,20 @@ export class Ledger {
     }
     const answers = (await this.#call('settle', keys.length, ...keys, ...args)) as ('fenced' | 'settled' | 'again')[]
     return answers[0] === 'fenced' ? 'fenced' : (answers.slice(1) as ('settled' | 'again')[])
+  }
+
+  /** What is known of a key, without asking for it: nothing is marked. null when there is no entry. For a person to look at. */
+  async peek(scope: Scope, key: string): Promise<StoredEntry | null> {
+    const run = this.#run()
+    try {
+      const [text, [seconds, micros]] = await Promise.all([
+        this.#redis.get(this.#entryKey(scope, key)),
+        this.#redis.time() as unknown as Promise<[string, string]>,
+      ])
+      return text === null ? null : parseStored(text, run, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000))
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
   }
 
   /** When something was last settled in a scope; null when nothing was. */
