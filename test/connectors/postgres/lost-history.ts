@@ -86,9 +86,11 @@ export function keepCapturing(
     readonly onEvent?: (event: SourceEvent) => Promise<void> | void
     /** Before the state is loaded: to let something happen at that point. */
     readonly onLoadState?: () => Promise<void>
+    /** Whether the server is asked for its looks, with which it also writes down how far the slot is confirmed. */
+    readonly looks?: boolean
   } = {},
 ): Capturing {
-  const { onEvent, onLoadState, ...options } = more
+  const { onEvent, onLoadState, looks = true, ...options } = more
   const notices: Notice[] = []
   const failures: Error[] = []
   const stop = new AbortController()
@@ -131,7 +133,7 @@ export function keepCapturing(
   ended.catch(() => {})
   let isHeard = false
   const looking = setInterval(() => {
-    database.sql`SELECT pg_log_standby_snapshot()`.catch(() => {})
+    if (looks) database.sql`SELECT pg_log_standby_snapshot()`.catch(() => {})
   }, LOOK_EVERY_MS)
   onTestFinished(async () => {
     clearInterval(looking)
