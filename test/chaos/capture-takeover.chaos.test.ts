@@ -33,16 +33,12 @@ async function published(): Promise<bigint> {
 
 /** Ends the connection of the slot's holder, as the server does by itself when a reader is silent for a minute. */
 async function untilSlotIsFree(): Promise<void> {
-  await eventually(
-    async () => {
-      const [slot] = await flow.source<{ pid: number | null }[]>`
+  await eventually(async () => {
+    const [slot] = await flow.source<{ pid: number | null }[]>`
       SELECT active_pid AS pid FROM pg_replication_slots WHERE database = current_database()`
-      if (slot!.pid !== null) await flow.source`SELECT pg_terminate_backend(${slot!.pid})`
-      return slot!.pid === null
-    },
-    'the slot is free',
-    20_000,
-  )
+    if (slot!.pid !== null) await flow.source`SELECT pg_terminate_backend(${slot!.pid})`
+    return slot!.pid === null
+  }, 'the slot is free')
 }
 
 test('a capture that was frozen, replaced and wakes up puts no old version behind a newer one', {

@@ -141,7 +141,7 @@ export function startEngine(choice: EngineChoice = {}) {
       return ready === undefined ? null : Number(ready.next)
     },
     async until(condition: () => boolean, what: string) {
-      await vi.waitUntil(condition, { timeout: 10_000, interval: 5 }).catch((cause) => {
+      await vi.waitUntil(condition, { timeout: 45_000, interval: 5 }).catch((cause) => {
         throw new Error(`waited in vain: ${what}`, { cause })
       })
     },

@@ -10,7 +10,7 @@ import { differences } from '../support/rows.ts'
 import { readHistory, staleTails } from '../support/topic-history.ts'
 
 /** What a process has to end after SIGTERM. */
-const STOP_WITHIN_MS = 15_000
+const STOP_WITHIN_MS = 45_000
 
 let flow: Flow
 

@@ -68,7 +68,7 @@ test('a position is settled once its records and then the position itself are ac
   expect(await isPending(running)).toBe(true)
   expect(sends.map(({ keys }) => keys)).toEqual([['a']])
   sends[0]!.done.resolve()
-  await vi.waitFor(() => expect(sends.map(({ keys }) => keys)).toEqual([['a'], ['position 9']]))
+  await vi.waitFor(() => expect(sends.map(({ keys }) => keys)).toEqual([['a'], ['position 9']]), { timeout: 45_000 })
   expect(settled).toEqual([])
   sends[1]!.done.resolve()
   await running

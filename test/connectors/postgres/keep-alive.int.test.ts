@@ -9,7 +9,7 @@ import {
 } from '../../../connectors/postgres/stream/reader.ts'
 import { type OwnDatabase, ownDatabase, until } from './own-database.ts'
 
-const SENDER_TIMEOUT_MS = 1_000
+const SENDER_TIMEOUT_MS = 2_000
 const STATUS_INTERVAL_MS = 200
 /** More than fits into the buffers of two sockets and of a batch that is read ahead. */
 const BACKLOG_ROWS = 20_000
@@ -93,8 +93,8 @@ test('a server that says nothing for longer than it waits itself is not given up
 
 test('a large transaction that the server reads and has nothing to send of keeps the connection', async () => {
   const database = await slotWithTables()
-  const reader = await open(database, { senderTimeoutMs: 200, statusIntervalMs: 50 })
-  await database.sql`INSERT INTO other SELECT i, 'not published' FROM generate_series(1, 300000) AS i`
+  const reader = await open(database, { senderTimeoutMs: 500, statusIntervalMs: 100 })
+  await database.sql`INSERT INTO other SELECT i, 'not published' FROM generate_series(1, 600000) AS i`
   await database.sql`INSERT INTO item VALUES (1, 'after it')`
   expect(await readRows(reader, 1)).toBe(1)
 })

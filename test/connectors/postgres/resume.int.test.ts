@@ -147,12 +147,12 @@ test('while nothing is read, the server still hears from us and does not give us
     slot,
     publication: 'tributary',
     settled: () => 0n,
-    senderTimeoutMs: 1_000,
+    senderTimeoutMs: 2_000,
     statusIntervalMs: 200,
   })
   const since = await sql`SELECT clock_timestamp()::text AS at`
   await until('three time-outs have passed', async () => {
-    const [row] = await sql`SELECT clock_timestamp() - ${since[0]!.at}::timestamptz > interval '3 s' AS passed`
+    const [row] = await sql`SELECT clock_timestamp() - ${since[0]!.at}::timestamptz > interval '6 s' AS passed`
     return row!.passed
   })
   const [active] = await sql`SELECT active FROM pg_replication_slots WHERE slot_name = ${slot}`

@@ -10,7 +10,8 @@ import { mappingOf } from './mappings.ts'
 import { createDatabase, untilWaiting, type WarehouseDatabase } from './warehouse-database.ts'
 
 const MAPPING = mappingOf('orders', { a: 'string', b: 'int32' }, 'soft')
-const SHORT_TIMEOUT_MS = 1_000
+const SHORT_TIMEOUT_MS = 3_000
+const UNTIL = { timeout: 45_000, interval: 20 }
 const LOCKED_KEY = 'locked'
 const COMMIT_LOCK = 4711
 
@@ -168,7 +169,7 @@ it('a connection that breaks while it is idle is not used again', async () => {
   await killBackends('idle')
   await vi.waitFor(async () => {
     expect(await apply(destination, fullPatch(key, 2, {}))).toEqual([{ kind: 'applied' }])
-  })
+  }, UNTIL)
 })
 
 it('a connection that breaks while it commits is unknown', async () => {
@@ -203,7 +204,7 @@ it('a batch that is called off before COMMIT is unavailable at once, and takes n
   await vi.waitFor(async () => {
     const left = await database.sql`SELECT 1 FROM pg_stat_activity WHERE application_name = 'tributary/aborted'`
     expect(left.length).toBe(0)
-  })
+  }, UNTIL)
   expect(await storedText(LOCKED_KEY)).toBe('first')
 })
 

@@ -36,6 +36,6 @@ export async function untilWaiting({ sql }: WarehouseDatabase, applicationName: 
         WHERE application_name = ${applicationName} AND wait_event_type = 'Lock' AND datname = current_database()`
       expect(rows.length).toBe(count)
     },
-    { timeout: 15_000, interval: 10 },
+    { timeout: 45_000, interval: 10 },
   )
 }

@@ -25,7 +25,7 @@ import { readRecord } from '../../../ops/stack/supervision/run-record.ts'
 import { ownDataDir, startOwnStack } from '../../support/own-stack.ts'
 
 const PARENT = fileURLToPath(new URL('../../support/stack-parent.ts', import.meta.url))
-const UNTIL = { timeout: 20_000, interval: 25 }
+const UNTIL = { timeout: 45_000, interval: 25 }
 
 const env = withoutAddresses(process.env)
 
