@@ -1,5 +1,4 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import type { EntityMapping } from '../../connectors/destination.ts'
 import type { Entity } from '../../schemas/entity.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { crossCheck } from './checks/cross-checks.ts'
@@ -7,6 +6,7 @@ import { checkForm } from './checks/form-checks.ts'
 import type { TableName } from './notation.ts'
 import { formatProblem, type Problem, SHOWN_PROBLEMS_MAX, sortProblems } from './problem.ts'
 import { resolve } from './resolve.ts'
+import type { DeclaredSubscriber } from './subscribers/declared.ts'
 import { type Environment, type ReadSecret, readSecretFile } from './yaml/environment.ts'
 import { FILE_BYTES_MAX, locate } from './yaml/located.ts'
 
@@ -73,17 +73,6 @@ export interface DeclaredEntity extends Entity {
   readonly authority: string
   readonly consistency: 'eventual'
   readonly partitions: number
-}
-
-export interface DeclaredSubscriber {
-  readonly name: string
-  readonly type: 'warehouse'
-  readonly url: string
-  /** The schema of its tables. */
-  readonly schema: string
-  /** Batches of patches on their way at once. */
-  readonly concurrency: number
-  readonly mappings: readonly EntityMapping[]
 }
 
 /**

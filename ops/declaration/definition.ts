@@ -1,48 +1,40 @@
 import { z } from 'zod'
-import { DELETE_POLICIES } from '../../connectors/destination.ts'
 import { ENTITY_CLASSES } from '../../schemas/entity.ts'
-import { TributaryError } from '../../schemas/errors.ts'
-import { FIELD_TYPE_FORMS, parseFieldType } from '../../schemas/field-type.ts'
 import {
-  BROKER,
-  DURATION,
-  type NotationFault,
-  parseDurationMs,
-  parseTable,
-  parseTarget,
-  SIZE,
-  splitBrokers,
-} from './notation.ts'
-import { didYouMean, shownName } from './problem.ts'
+  duration,
+  fieldType,
+  mapping,
+  matching,
+  NAME,
+  named,
+  oneOf,
+  postgresUrl,
+  size,
+  text,
+  whole,
+  written,
+} from './forms.ts'
+import { BROKER, DURATION, parseDurationMs, parseTable, splitBrokers } from './notation.ts'
+import { subscriber } from './subscribers/definition.ts'
 
 /**
  * What may stand in `tributary.yaml`: the one source of the parser, the types and the editors' schema.
- *
- * Every `error` below completes the sentence "must be …", unless the issue is `custom`: then it is the whole message, and
- * `params.expected` completes the sentence where the value came from the environment and may not be shown.
  * Names (the keys of sources, entities, fields and subscribers) are checked in cross-checks.ts: zod skips the value of a bad key.
  */
 
 const PIPELINE_NAME = /^[a-z][a-z0-9-]{0,39}$/
-export const NAME = /^[a-z][a-z0-9-]{0,59}$/
 /** Field names are Avro names. */
 export const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/
 const SLOT_NAME = /^[a-z0-9_]{1,63}$/
 
 export const FIELDS_MAX = 1000
-export const TEXT = 'text'
 const FINGERPRINT_KEY_CHARACTERS_MIN = 32
-const CONCURRENCY_MAX = 32
 const CHUNK_ROWS_MAX = 100_000
 const SNAPSHOT_TABLES_MAX = 8
 const ROWS_PER_SECOND_MAX = 1_000_000
 const PARTITIONS_MAX = 1000
 const REPLICATION_MAX = 15
 
-const text = (error = TEXT) => z.string({ error }).min(1, { error })
-const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error })
-const duration = () => matching(DURATION, 'a duration such as `500ms`, `30s`, `15m`, `2h` or `7d`')
-const size = () => matching(SIZE, 'a size such as `256KB` or `8MB`')
 /** Longer than a day would be longer than a timer can wait. */
 const HEARTBEAT_MS = { min: 1000, max: 86_400_000 }
 const HEARTBEAT = 'a duration from `1s` to `1d`, or `off`'
@@ -54,65 +46,6 @@ const heartbeat = () =>
     },
     { error: `must be ${HEARTBEAT}` },
   )
-const postgresUrl = () =>
-  matching(/^postgres(ql)?:\/\/[^\s/]/, 'an address such as `postgres://user:password@host:5432/database`')
-
-function whole(min: number, max: number) {
-  const error = `a whole number from ${min} to ${max}`
-  return z.int({ error }).min(min, { error }).max(max, { error })
-}
-
-function listed(names: readonly string[], last: string): string {
-  const quoted = names.map((name) => `\`${name}\``)
-  return quoted.length > 1 ? `${quoted.slice(0, -1).join(', ')} ${last} ${quoted.at(-1)}` : quoted.join()
-}
-
-function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, { error: listed(values, 'or') })
-}
-
-function mapping<T extends z.core.$ZodLooseShape>(
-  shape: T,
-  error = `a mapping of ${listed(Object.keys(shape), 'and')}`,
-) {
-  return z.strictObject(shape, { error: (issue) => (issue.code === 'invalid_type' ? error : undefined) })
-}
-
-function named<T extends z.ZodType>(value: T, names: RegExp, error: string) {
-  return z.record(z.string(), value, { error }).meta({ propertyNames: { pattern: names.source } })
-}
-
-/** Text in a notation of its own. `expected` is also what is said where the text itself may not be shown. */
-function written(parse: (text: string) => object, expected: string) {
-  return text(expected).superRefine((value, context) => {
-    if (value === '') return
-    const { message, suggestion } = faultOf(parse, value) ?? {}
-    if (message === undefined) return
-    context.addIssue({ code: 'custom', message, params: { expected, ...(suggestion && { suggestion }) } })
-  })
-}
-
-function faultOf(parse: (text: string) => object, value: string): { message: string; suggestion?: string } | undefined {
-  try {
-    const parsed = parse(value)
-    if (!('fault' in parsed)) return undefined
-    const { fault, ...rest } = parsed as NotationFault
-    return { message: `${shownName(value)} ${fault}`, ...rest }
-  } catch (error) {
-    if (!(error instanceof TributaryError)) throw error
-    const isUnknown = error.message.startsWith('unknown type')
-    const suggestion = isUnknown ? didYouMean(value, FIELD_TYPE_FORMS) : undefined
-    return {
-      message: error.message.replace(`"${value.trim()}"`, () => shownName(value)),
-      ...(suggestion && { suggestion }),
-    }
-  }
-}
-
-const fieldType = () =>
-  written(parseFieldType, `a type: ${FIELD_TYPE_FORMS.join(', ')}`).meta({
-    examples: ['string', 'int64', 'decimal(12,2)', 'timestamptz', 'enum(open,paid)', 'string[]'],
-  })
 
 const BROKERS = '`host:port`, several separated by commas, or a list of them'
 
@@ -256,36 +189,6 @@ const entity = mapping({
     .default(6)
     .describe('Partitions of the topic. Cannot be changed later: it would break the order of keys.'),
   fields: named(field, FIELD_NAME, 'a mapping of field names to types').describe('The fields, by name.'),
-})
-
-const subscription = mapping({
-  table: written(parseTarget, 'the name of a table')
-    .optional()
-    .describe("The table there. Default: the entity's name with - replaced by _."),
-  onDelete: oneOf(DELETE_POLICIES).optional().describe("What a delete does. Default: the subscriber's `onDelete`."),
-  fields: z
-    .record(z.string(), text('the name of a field of the entity'), {
-      error: 'a mapping of destination fields to entity fields',
-    })
-    .optional()
-    .describe('Destination field: entity field. Default: every field under its own name.'),
-})
-  .nullable()
-  .describe('What this subscriber takes of the entity. Empty: every field, under its own name.')
-
-const subscriber = mapping({
-  type: oneOf(['warehouse']).describe('The kind of system.'),
-  url: postgresUrl().describe('The address of the database: `postgres://user:password@host:5432/database`.'),
-  schema: text().default('public').describe('The schema of its tables.'),
-  concurrency: whole(1, CONCURRENCY_MAX)
-    .default(4)
-    .describe('How many batches of patches may be on their way at once.'),
-  onDelete: oneOf(DELETE_POLICIES)
-    .default('hard')
-    .describe(
-      'What a delete does: the row goes (hard), is marked (soft), moves away (archive), or stays as it is (ignore).',
-    ),
-  entities: named(subscription, NAME, 'a mapping of entity names').describe('The entities it takes, by name.'),
 })
 
 export const definition = mapping({

@@ -11,6 +11,17 @@ export function parseDurationMs(text: string): number | undefined {
   return match ? Number(match[1]) * UNIT_MS[match[2]!]! : undefined
 }
 
+/** `5s`, or `1s..30s`: from the first to the most. */
+export const DURATION_RANGE = new RegExp(`^${DURATION.source.slice(1, -1)}(?:\\.\\.${DURATION.source.slice(1, -1)})?$`)
+
+/** `1s..30s` as both ends in milliseconds; a single duration is both. */
+export function parseDurationRangeMs(text: string): { readonly first: number; readonly most: number } | undefined {
+  const [from = '', to = from, ...more] = text.split('..')
+  const first = parseDurationMs(from)
+  const most = parseDurationMs(to)
+  return first === undefined || most === undefined || more.length > 0 || most < first ? undefined : { first, most }
+}
+
 const UNIT_BYTES: Readonly<Record<string, number>> = { KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
 
 export const SIZE = /^([1-9]\d{0,5})(KB|MB|GB)$/

@@ -1,28 +1,16 @@
 import { dirname, resolve as resolvePath } from 'node:path'
-import type { EntityMapping } from '../../connectors/destination.ts'
-import { TributaryError } from '../../schemas/errors.ts'
 import { parseFieldType } from '../../schemas/field-type.ts'
-import type { Declaration, DeclaredBlobs, DeclaredEntity, DeclaredSource, DeclaredSubscriber } from './declaration.ts'
+import { durationMs, sizeBytes, sound, unchecked } from './checked-text.ts'
+import type { Declaration, DeclaredBlobs, DeclaredEntity, DeclaredSource } from './declaration.ts'
 import type { Declared } from './definition.ts'
-import {
-  type NotationFault,
-  parseDurationMs,
-  parseSizeBytes,
-  parseTable,
-  parseTarget,
-  splitBrokers,
-} from './notation.ts'
+import { parseTable, splitBrokers } from './notation.ts'
+import { resolveSubscriber } from './subscribers/resolve.ts'
 
 export const SLOT_CHARACTERS_MAX = 63
 
 /** The replication slot and publication of a source that names none. */
 export function defaultSlot(name: string, source: string): string {
   return `tributary_${name}_${source}`.replaceAll('-', '_')
-}
-
-/** The destination table of an entity for which none is declared. */
-export function defaultTarget(entity: string): string {
-  return entity.replaceAll('-', '_')
 }
 
 /** A declaration that was checked, with every default filled in and every name followed. */
@@ -95,56 +83,9 @@ function resolveEntity(entity: Declared['entities'][string], name: string): Decl
   }
 }
 
-function resolveSubscriber(
-  subscriber: Declared['subscribers'][string],
-  name: string,
-  entities: ReadonlyMap<string, DeclaredEntity>,
-): DeclaredSubscriber {
-  const mappings = Object.entries(subscriber.entities).map(([entityName, subscription]): EntityMapping => {
-    const entity = entities.get(entityName)!
-    const types = new Map(entity.fields.map((field) => [field.name, field.type]))
-    const pairs = subscription?.fields
-      ? Object.entries(subscription.fields)
-      : entity.fields.map((field) => [field.name, field.name] as const)
-    return {
-      entity,
-      target:
-        subscription?.table === undefined ? defaultTarget(entityName) : sound(parseTarget(subscription.table)).name,
-      fields: pairs.map(([to, from]) => ({ to, from: [from], type: types.get(from)!, transform: null })),
-      keyFields: [],
-      updateOnly: false,
-      lookups: {},
-      onDelete: subscription?.onDelete ?? subscriber.onDelete,
-    }
-  })
-  const { type, url, schema, concurrency } = subscriber
-  return { name, type, url, schema, concurrency, mappings }
-}
-
 function mapValues<T, R>(
   record: Readonly<Record<string, T>>,
   to: (value: T, name: string) => R,
 ): ReadonlyMap<string, R> {
   return new Map(Object.entries(record).map(([name, value]) => [name, to(value, name)]))
-}
-
-function durationMs(text: string): number {
-  const ms = parseDurationMs(text)
-  if (ms === undefined) throw unchecked('a duration')
-  return ms
-}
-
-function sizeBytes(text: string): number {
-  const bytes = parseSizeBytes(text)
-  if (bytes === undefined) throw unchecked('a size')
-  return bytes
-}
-
-function sound<T extends object>(parsed: T): Exclude<T, NotationFault> {
-  if ('fault' in parsed) throw unchecked('a table name')
-  return parsed as Exclude<T, NotationFault>
-}
-
-function unchecked(what: string): TributaryError {
-  return new TributaryError('invariant-broken', `${what} reached the declaration unchecked; report this`)
 }

@@ -8,7 +8,8 @@ import { runDelivery as runGroup } from '../../consumers/pipeline.ts'
 import { ENTITY_CLASSES } from '../../schemas/entity.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { consumerGroup, entityTopic } from '../../schemas/topics.ts'
-import type { Declaration, DeclaredSubscriber } from '../declaration/declaration.ts'
+import type { Declaration } from '../declaration/declaration.ts'
+import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { openBlobStore } from './blobs.ts'
 import type { Environment } from './environment.ts'
 
@@ -91,14 +92,23 @@ export function groupsOf(
   })
 }
 
+/** @throws TributaryError `environment-missing` for a kind of system that there is no client for */
 export function openDestination(subscriber: DeclaredSubscriber): Destination {
-  return createWarehouse({
-    name: subscriber.name,
-    url: subscriber.url,
-    schema: subscriber.schema,
-    mappings: subscriber.mappings,
-    connections: subscriber.concurrency,
-  })
+  const { name, mappings, concurrency: connections } = subscriber
+  switch (subscriber.type) {
+    case 'warehouse':
+      return createWarehouse({ name, mappings, connections, ...subscriber.connection })
+    case 'dataverse':
+    case 'finance-operations':
+    case 'business-central':
+    case 'salesforce':
+    case 'shopify':
+    case 'http':
+      throw new TributaryError(
+        'environment-missing',
+        `Subscriber ${name} is of type ${subscriber.type}, for which this version of tributary has no client.`,
+      )
+  }
 }
 
 export function openLedger(

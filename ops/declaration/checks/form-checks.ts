@@ -1,6 +1,8 @@
 import { z } from 'zod'
-import { type Declared, definition, TEXT } from '../definition.ts'
+import { type Declared, definition } from '../definition.ts'
+import { TEXT } from '../forms.ts'
 import { didYouMean, type Path, type Problem, shownName, UNKNOWN_FIELD } from '../problem.ts'
+import { SUBSCRIBER_TYPES } from '../subscribers/kinds.ts'
 import type { Located } from '../yaml/located.ts'
 
 type Issue = z.core.$ZodIssue
@@ -100,6 +102,8 @@ function suggest(issue: Issue, value: unknown, secret: boolean): string | undefi
     return 'put it in quotes'
   if (issue.code === 'invalid_value' && issue.values.length > 1 && typeof value === 'string' && !secret)
     return didYouMean(value, issue.values.map(String))
+  if (issue.code === 'invalid_union' && issue.path.at(-1) === 'type' && typeof value === 'string' && !secret)
+    return didYouMean(value, SUBSCRIBER_TYPES)
   return undefined
 }
 
@@ -134,7 +138,15 @@ function unwrap(schema: z.core.$ZodType, value: unknown): z.core.$ZodType {
     schema instanceof z.ZodPrefault
   )
     return unwrap(schema.def.innerType, value)
+  if (schema instanceof z.ZodDiscriminatedUnion)
+    return schema.options.find((option) => branchOf(option) === valueAt(value, ['type'])) ?? schema
   if (schema instanceof z.ZodUnion)
     return unwrap(schema.options.find((option: z.core.$ZodType) => option instanceof z.ZodObject) ?? schema, value)
   return schema
+}
+
+/** The `type` that a branch of a discriminated union is for. */
+function branchOf(option: z.core.$ZodType): unknown {
+  const type = option instanceof z.ZodObject ? option.shape.type : undefined
+  return type instanceof z.ZodLiteral ? type.value : undefined
 }

@@ -366,7 +366,7 @@ describe('all at once', () => {
     expect(findings(text)).toEqual([
       'p.yaml:1:7: name: must be 1 to 40 lower-case letters, digits or -, the first a letter',
       'p.yaml:15:10: entities.customer.key: key field `nope` is not among the fields',
-      'p.yaml:31:11: subscribers.warehouse.type: must be `warehouse`',
+      'p.yaml:31:11: subscribers.warehouse.type: must be `warehouse`, `dataverse`, `finance-operations`, `business-central`, `salesforce`, `shopify` or `http`; did you mean `warehouse`?',
     ])
   })
 

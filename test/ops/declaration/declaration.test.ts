@@ -81,28 +81,30 @@ describe('the resolved declaration', () => {
     expect(warehouse).toEqual({
       name: 'warehouse',
       type: 'warehouse',
-      url: ENVIRONMENT.WAREHOUSE_URL,
-      schema: 'public',
       concurrency: 4,
+      retry: { attempts: 5, firstMs: 1000, deadAfterMs: 3_600_000 },
+      breaker: { failures: 5, probeEveryMs: { first: 1000, most: 30_000 } },
+      connection: { url: ENVIRONMENT.WAREHOUSE_URL, schema: 'public' },
     })
+    const rest = { keyFields: [], updateOnly: false, lookups: {}, onDelete: 'hard' }
     expect(mappings).toEqual([
       {
         entity: entities.get('customer'),
         target: 'customer',
         fields: [
-          { to: 'id', from: 'id', type: { kind: 'int64' } },
-          { to: 'full_name', from: 'name', type: { kind: 'string' } },
+          { to: 'id', from: ['id'], type: { kind: 'int64' }, transform: null },
+          { to: 'full_name', from: ['name'], type: { kind: 'string' }, transform: null },
         ],
-        onDelete: 'hard',
+        ...rest,
       },
       {
         entity: entities.get('order-line'),
         target: 'order_line',
         fields: [
-          { to: 'order_id', from: 'order_id', type: { kind: 'uuid' } },
-          { to: 'line', from: 'line', type: { kind: 'int32' } },
+          { to: 'order_id', from: ['order_id'], type: { kind: 'uuid' }, transform: null },
+          { to: 'line', from: ['line'], type: { kind: 'int32' }, transform: null },
         ],
-        onDelete: 'hard',
+        ...rest,
       },
     ])
   })

@@ -13,18 +13,33 @@ interface Schema {
   readonly propertyNames?: Schema
   readonly items?: Schema
   readonly anyOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
+  readonly const?: unknown
   readonly enum?: readonly unknown[]
   readonly pattern?: string
   readonly minLength?: number
   readonly minItems?: number
+  readonly maxItems?: number
   readonly minimum?: number
   readonly maximum?: number
 }
 
 /** Every keyword that {@link faults} understands, and those that say nothing about validity. */
 const KEYWORDS = [
-  ...['type', 'properties', 'required', 'additionalProperties', 'propertyNames', 'items', 'anyOf', 'enum', 'pattern'],
-  ...['minLength', 'minItems', 'minimum', 'maximum'],
+  ...[
+    'type',
+    'properties',
+    'required',
+    'additionalProperties',
+    'propertyNames',
+    'items',
+    'anyOf',
+    'oneOf',
+    'const',
+    'enum',
+    'pattern',
+  ],
+  ...['minLength', 'minItems', 'maxItems', 'minimum', 'maximum'],
   ...['description', 'default', 'examples', 'title', '$schema'],
 ]
 
@@ -37,6 +52,12 @@ function faults(value: unknown, schema: Schema, path = ''): readonly string[] {
     const branches = schema.anyOf.map((branch) => faults(value, branch, path))
     return branches.some((branch) => branch.length === 0) ? [] : branches.flat()
   }
+  if (schema.oneOf) {
+    const branches = schema.oneOf.map((branch) => faults(value, branch, path))
+    const fitting = branches.filter((branch) => branch.length === 0).length
+    return fitting === 1 ? [] : [`${path}: fits ${fitting} of oneOf`, ...branches.flat()]
+  }
+  if (schema.const !== undefined && schema.const !== value) return [`${path}: not ${schema.const}`]
   const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
   const expected = schema.type === 'integer' ? 'number' : schema.type
   if (expected !== undefined && type !== expected) return [`${path}: not ${schema.type}`]
@@ -50,6 +71,7 @@ function faults(value: unknown, schema: Schema, path = ''): readonly string[] {
     found.push(`${path}: out of bounds`)
   if (Array.isArray(value)) {
     if (value.length < (schema.minItems ?? 0)) found.push(`${path}: minItems`)
+    if (value.length > (schema.maxItems ?? value.length)) found.push(`${path}: maxItems`)
     if (schema.items)
       for (const [index, item] of value.entries()) found.push(...faults(item, schema.items, `${path}/${index}`))
   } else if (typeof value === 'object' && value !== null) {
@@ -70,7 +92,7 @@ function* inside(schema: Schema, path: string, property: boolean): Generator<rea
   for (const [name, inner] of Object.entries(schema.properties ?? {})) yield* inside(inner, `${path}/${name}`, true)
   if (schema.additionalProperties) yield* inside(schema.additionalProperties, `${path}/*`, false)
   if (schema.items) yield* inside(schema.items, `${path}/[]`, false)
-  for (const branch of schema.anyOf ?? []) yield* inside(branch, path, false)
+  for (const branch of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) yield* inside(branch, path, false)
 }
 
 describe('the JSON Schema for editors', () => {
