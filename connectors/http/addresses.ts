@@ -61,11 +61,19 @@ export interface AddressCheck {
   readonly lookup: LookupFunction
 }
 
-/** @param allowed addresses and ranges that are open although they are private */
-export function createAddressCheck(allowed: readonly string[]): AddressCheck {
+/**
+ * @param allowed addresses and ranges that are open although they are private
+ * @param resolve what looks names up, as `dns.lookup` does
+ */
+export function createAddressCheck(
+  allowed: readonly string[],
+  resolve: typeof resolveName = resolveName,
+): AddressCheck {
   const open = blockList(allowed)
   const isOpen = (address: string) => {
-    const plain = MAPPED.exec(address)?.[1] ?? address
+    // Without the zone of a link-local address, which no list can read.
+    const bare = address.replace(/%.*$/, '')
+    const plain = MAPPED.exec(bare)?.[1] ?? bare
     const family = isIP(plain) === 4 ? 'ipv4' : 'ipv6'
     return open.check(plain, family) || !CLOSED.check(plain, family)
   }
@@ -75,7 +83,7 @@ export function createAddressCheck(allowed: readonly string[]): AddressCheck {
       if (isIP(address) !== 0 && !isOpen(address)) throw new AddressRefused(host)
     },
     lookup(host, options, callback) {
-      resolveName(host, { ...options, all: true }, (error, addresses) => {
+      resolve(host, { ...options, all: true }, (error, addresses) => {
         if (error) return callback(error, '')
         if (addresses.length === 0) return callback(new Error(`${host} has no address`), '')
         // One closed address among open ones is how a name is turned against who asks for it.

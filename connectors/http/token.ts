@@ -8,7 +8,10 @@ export interface Token {
 
 /** A token for requests to one system, asked for when it is needed and again before it runs out. */
 export interface TokenSource {
-  /** @throws TributaryError `destination-unreachable`, `destination-unsuitable` (the credentials are refused) */
+  /**
+   * @throws TributaryError `destination-unreachable`, `destination-unsuitable` (the credentials are refused); what `ask` throws; the reason of
+   * the signal
+   */
   get(signal?: AbortSignal): Promise<string>
   /** The system refused it: the next {@link get} asks for another, unless somebody already has. */
   refused(token: string): void
@@ -38,14 +41,30 @@ export function createTokenSource(
     async get(signal) {
       signal?.throwIfAborted()
       if (held !== null && now() < held.until) return held.token
-      asking ??= renew().finally(() => {
-        asking = null
-      })
-      return await asking
+      if (asking === null) {
+        asking = renew().finally(() => {
+          asking = null
+        })
+        // Everyone who waits for it may have gone when it fails; whoever is left sees it below.
+        asking.catch(() => {})
+      }
+      return await orAborted(asking, signal)
     },
     refused(token) {
       if (held?.token === token) held = null
     },
+  }
+}
+
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 
@@ -62,8 +81,9 @@ export function tokenOf(
   const answer = parsed(body)
   const { access_token: value, expires_in: seconds } = answer
   if (status === 200 && typeof value === 'string' && value !== '') {
-    const forSeconds = Number(seconds)
-    return { value, forMs: seconds !== undefined && Number.isFinite(forSeconds) ? forSeconds * 1000 : null, answer }
+    const forSeconds = Number(seconds ?? 0)
+    // No time at all would mean a token for each request: it is used until it is refused.
+    return { value, forMs: Number.isFinite(forSeconds) && forSeconds > 0 ? forSeconds * 1000 : null, answer }
   }
   const code =
     typeof answer.error === 'string' && /^[a-z_]{1,60}$/.test(answer.error) ? answer.error : `status ${status}`
