@@ -92,11 +92,15 @@ describe('what surely did not reach the other side', () => {
   it('is a request that was still waiting for a connection', async () => {
     const came = Promise.withResolvers<void>()
     const url = await serveHttp(() => came.resolve())
-    const http = client({ connections: 1, timeoutMs: ENOUGH_MS })
-    const first = reached(http.send({ method: 'GET', url }))
+    const http = client({ connections: 1 })
+    const [first, second] = [new AbortController(), new AbortController()]
+    const served = reached(http.send({ method: 'GET', url }, first.signal))
     await came.promise
-    expect(await reached(http.send({ method: 'GET', url }))).toBe('no')
-    expect(await first).toBe('maybe')
+    const waiting = reached(http.send({ method: 'GET', url }, second.signal))
+    second.abort()
+    expect(await waiting).toBe('no')
+    first.abort()
+    expect(await served).toBe('maybe')
   })
 
   it('is a request that was called off before', async () => {
