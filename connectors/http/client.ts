@@ -150,6 +150,8 @@ async function exchange(
     signal,
   })
   outgoing.on('response', answered.resolve).on('error', answered.reject)
+  // Node tells a request that waits for a connection only once it would have one.
+  signal.addEventListener('abort', () => answered.reject(new Error('called off')), { once: true })
   // Nothing is written before `end`, so whatever fails before it surely did not arrive.
   const write = () => {
     if (outgoing.destroyed) return
