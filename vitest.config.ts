@@ -21,8 +21,9 @@ export default defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
           // The servers share the machine's cores with the tests: more files at once only make each slower.
           maxWorkers: 2,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          // Longer than the waits in a test, so that it is the wait that fails and says for what.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

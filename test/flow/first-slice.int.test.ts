@@ -18,7 +18,7 @@ afterAll(async () => {
   await flow?.close()
 })
 
-test('rows that were there, and changes after, reach the warehouse', { timeout: 150_000 }, async () => {
+test('rows that were there, and changes after, reach the warehouse', async () => {
   const running = flow.start('run')
   const same = async () => {
     const rows = await flow.source`SELECT id::text, name, credit::text, note FROM customers ORDER BY id`

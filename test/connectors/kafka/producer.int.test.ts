@@ -31,7 +31,7 @@ test('sends that overlap are refused, because they could lose what was acknowled
   expect(await valuesOf(topic)).toEqual(['a', 'c'])
 })
 
-test('a producer whose send failed is spent', { timeout: 60_000 }, async () => {
+test('a producer whose send failed is spent', async () => {
   const topic = await own.make('spent')
   const producer = createProducer(own.kafka)
   await producer.connect()

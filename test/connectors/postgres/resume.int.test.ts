@@ -162,7 +162,7 @@ test('while nothing is read, the server still hears from us and does not give us
   await reader.close()
 })
 
-test('a slot that another process reads is waited for, and its holder named', { timeout: 60_000 }, async () => {
+test('a slot that another process reads is waited for, and its holder named', async () => {
   const { sql, source, topics, slot, url, notices } = await items()
   const other = await openReader({
     url,
