@@ -1,25 +1,38 @@
 import type { OutgoingRecord, Producer } from '../connectors/kafka/producer.ts'
+import {
+  CONNECT_STAGES,
+  LETTER_END_HEADERS,
+  LETTER_HEADER_CHARACTERS_MAX,
+  LETTER_HEADERS,
+  type LetterStage,
+  letterKey,
+} from '../schemas/dead-letter.ts'
 import { deadLetterTopic } from '../schemas/topics.ts'
 
-/** A record that is given up until someone replays or discards it. */
+/** A record that is given up. */
 export interface DeadLetter {
   readonly entity: string
   /** null when the record has no readable key. */
   readonly key: string | null
+  /** Where it stands in its entity's topic. */
   readonly topic: string
   readonly partition: number
   readonly offset: bigint
   readonly value: Buffer | null
   readonly headers: Readonly<Record<string, Buffer | string | undefined>>
-  readonly stage: 'decode' | 'apply'
+  readonly stage: LetterStage
   readonly code: string
   /** Without values of the record. */
   readonly reason: string
   readonly attempts: number
-  readonly failedAtMs: number
+  readonly firstFailedAtMs: number
+  /** How often someone had it replayed. */
+  readonly replays: number
+  /** When it is tried again by itself; null when it is dead until someone replays or discards it. */
+  readonly nextTryAtMs: number | null
 }
 
-const HEADER_BYTES_MAX = 1_024
+const OURS = new Set<string>(Object.values(LETTER_HEADERS))
 
 /**
  * The record of a dead letter: its bytes as they were (a delete has none, so it is empty, not null), keyed so that there is one entry a
@@ -29,38 +42,47 @@ export function deadLetterRecord(prefix: string, subscriber: string, letter: Dea
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(letter.headers)) {
     const text = value?.toString()
-    if (text !== undefined && text.length <= HEADER_BYTES_MAX) headers[name] = text
+    if (text !== undefined && text.length <= LETTER_HEADER_CHARACTERS_MAX && !OURS.has(name)) headers[name] = text
   }
+  const { nextTryAtMs } = letter
   return {
     topic: deadLetterTopic(prefix, subscriber),
-    key: deadLetterKey(letter),
+    key: letterKey(letter.entity, letter.key, letter.partition, letter.offset),
     value: letter.value ?? Buffer.alloc(0),
     headers: {
       ...headers,
-      '__connect.errors.topic': letter.topic,
-      '__connect.errors.partition': String(letter.partition),
-      '__connect.errors.offset': String(letter.offset),
-      '__connect.errors.stage': letter.stage === 'decode' ? 'VALUE_CONVERTER' : 'TASK_PUT',
-      '__connect.errors.exception.class.name': letter.code,
-      '__connect.errors.exception.message': letter.reason.slice(0, HEADER_BYTES_MAX),
-      'tributary.subscriber': subscriber,
-      'tributary.code': letter.code,
-      'tributary.attempts': String(letter.attempts),
-      'tributary.first-failed-at': new Date(letter.failedAtMs).toISOString(),
-      'tributary.replays': '0',
+      [LETTER_HEADERS.topic]: letter.topic,
+      [LETTER_HEADERS.partition]: String(letter.partition),
+      [LETTER_HEADERS.offset]: String(letter.offset),
+      [LETTER_HEADERS.stage]: CONNECT_STAGES[letter.stage],
+      [LETTER_HEADERS.exceptionClass]: letter.code,
+      [LETTER_HEADERS.exceptionMessage]: letter.reason.slice(0, LETTER_HEADER_CHARACTERS_MAX),
+      [LETTER_HEADERS.subscriber]: subscriber,
+      [LETTER_HEADERS.code]: letter.code,
+      [LETTER_HEADERS.attempts]: String(letter.attempts),
+      [LETTER_HEADERS.firstFailedAt]: new Date(letter.firstFailedAtMs).toISOString(),
+      [LETTER_HEADERS.replays]: String(letter.replays),
+      [LETTER_HEADERS.state]: nextTryAtMs === null ? 'dead' : 'retrying',
+      ...(nextTryAtMs === null ? {} : { [LETTER_HEADERS.nextTryAt]: new Date(nextTryAtMs).toISOString() }),
     },
   }
 }
 
-/** The tombstone that ends a key's dead letter, once a later change of the key has succeeded. */
+/** The tombstone that ends a key's dead letter, once a later change of the key has succeeded, or a replay. */
 export function resolvedRecord(prefix: string, subscriber: string, entity: string, key: string): OutgoingRecord {
-  return { topic: deadLetterTopic(prefix, subscriber), key: `${entity}/${key}`, value: null, headers: {} }
+  return endedRecord(prefix, subscriber, `${entity}/${key}`, { [LETTER_END_HEADERS.end]: 'resolved' })
 }
 
-function deadLetterKey(letter: DeadLetter): string {
-  return letter.key === null
-    ? `${letter.entity}/@${letter.partition}-${letter.offset}`
-    : `${letter.entity}/${letter.key}`
+/** The tombstone of a dead letter that a person wants no more. */
+export function discardedRecord(prefix: string, subscriber: string, recordKey: string, reason: string): OutgoingRecord {
+  return endedRecord(prefix, subscriber, recordKey, {
+    [LETTER_END_HEADERS.end]: 'discarded',
+    [LETTER_END_HEADERS.reason]: reason,
+  })
+}
+
+function endedRecord(prefix: string, subscriber: string, key: string, headers: Record<string, string>): OutgoingRecord {
+  return { topic: deadLetterTopic(prefix, subscriber), key, value: null, headers }
 }
 
 /** The most records of one send. A record is at most a few MB, and rejections of large ones are rare. */

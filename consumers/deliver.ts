@@ -1,5 +1,4 @@
 import type { Outcome, Patch, Upsert } from '../connectors/destination.ts'
-import { pause } from '../connectors/pause.ts'
 import { TributaryError } from '../schemas/errors.ts'
 import { apply } from './apply.ts'
 import type { Assignment } from './assignment.ts'
@@ -7,42 +6,39 @@ import { decode } from './decode.ts'
 import { bytesOf, runsOf } from './fetch-claims.ts'
 import { gate } from './gate.ts'
 import { type DeliveryContext, type Item, newItem, type Route } from './item.ts'
-import type { Waiting } from './lanes.ts'
-import { pauseMs } from './outcomes.ts'
+import type { Settled, Waiting } from './lanes.ts'
 import { settle } from './settle.ts'
 
+export interface Delivered {
+  readonly items: readonly Item[]
+  /** Why nothing could be done, when it was our own side: the ledger, the registry or Kafka is away. */
+  readonly trouble: TributaryError | null
+}
+
 /**
- * Delivers records of one entity, at most one a key: decode → gate → patch → apply → settle, and again for those that need it, until each
- * is settled, given up as a dead letter, or no longer ours. An outage holds it here, which is the back-pressure.
+ * Takes records of one entity, at most one a key, once through decode → gate → patch → apply → settle. What is not done after it has
+ * `again`, if it is to be tried again; nothing is waited for here but answers.
  * @param finish called once for each record that needs nothing more
  */
 export async function deliver(
   context: DeliveryContext,
   route: Route,
   taken: readonly { assignment: Assignment; record: Waiting }[],
-  finish: (assignment: Assignment, record: Waiting) => void,
-): Promise<void> {
-  let items = taken.map(({ assignment, record }) => newItem(assignment, record))
-  const done = (item: Item) => {
+  finish: (assignment: Assignment, record: Waiting, how: Settled) => void,
+): Promise<Delivered> {
+  const items = taken.map(({ assignment, record }) => newItem(assignment, record))
+  const done = (item: Item, how: Settled) => {
     if (item.done) return
     item.done = true
-    finish(item.assignment, item.record)
+    finish(item.assignment, item.record, how)
   }
-  for (let round = 1; items.length > 0 && !context.signal.aborted; round++) {
-    for (const item of items) Object.assign(item, { token: null, entry: null, plan: null, outcome: null, holdMs: 0 })
-    try {
-      await tryOnce(context, route, items, done)
-    } catch (error) {
-      // The ledger, the registry or Kafka is away. Nothing is guessed: what is unfinished passes the gate again, and its marks stand.
-      if (!(error instanceof TributaryError && error.fate === 'retry')) throw error
-      context.log('warn', `delivery to ${context.subscriber} waits`, { reason: error.message })
-      for (const item of items) if (!item.done) item.outcome = { kind: 'unavailable', error }
-    }
-    items = items.filter((item) => !item.done && item.assignment.active)
-    if (items.length === 0) return
-    const hold = Math.max(...items.map((item) => item.holdMs))
-    const outcomes = items.flatMap(({ outcome }) => (outcome ? [outcome] : []))
-    await pause(Math.max(hold, pauseMs(outcomes, round, Math.random())), context.signal)
+  try {
+    await tryOnce(context, route, items, done)
+    return { items, trouble: null }
+  } catch (error) {
+    // Nothing is guessed: what is unfinished passes the gate again, and its marks stand.
+    if (!(error instanceof TributaryError && error.fate === 'retry')) throw error
+    return { items, trouble: error }
   }
 }
 
@@ -50,7 +46,7 @@ async function tryOnce(
   context: DeliveryContext,
   route: Route,
   items: readonly Item[],
-  finish: (item: Item) => void,
+  finish: (item: Item, how: Settled) => void,
 ): Promise<void> {
   const { membership, signal, observer } = context
   await decodeItems(context, route, items)
@@ -71,7 +67,6 @@ async function tryOnce(
 
 async function decodeItems(context: DeliveryContext, route: Route, items: readonly Item[]): Promise<void> {
   for (const item of items) {
-    if (item.change !== null || item.unreadable !== null) continue
     const read = await decode(context.decoder, route.mapping.entity.name, route.topic, item.record)
     if (read instanceof TributaryError) item.unreadable = read
     else item.change = read
@@ -88,7 +83,7 @@ async function applyItems(context: DeliveryContext, route: Route, items: readonl
       item.outcome = { kind: 'rejected', code: item.unreadable.code, reason: item.unreadable.message }
     } else if (item.plan!.patch === null) {
       item.outcome = { kind: 'unchanged' }
-      unchanged += item.record.tickets.length
+      unchanged += Math.max(item.record.tickets.length, 1)
     } else {
       sent.push(item)
     }
@@ -140,7 +135,7 @@ async function applyRun(
     : patches.map((): Outcome => ({ kind: 'unavailable', error: new Error('no longer the owner') }))
   const answeredAtMs = Date.now()
   for (const [index, { item, patch }] of sent.entries()) {
-    item.attempts++
+    item.asked = mayStart
     answer(item, outcomes[index]!)
     if (outcomes[index]!.kind === 'applied') report(context, item, patch, answeredAtMs)
   }

@@ -1,38 +1,46 @@
 import type { IncomingRecord, TopicPartition } from '../connectors/kafka/consumer.ts'
 import { isFence } from '../schemas/fence.ts'
 import { Assignment } from './assignment.ts'
+import { Breaker, type BreakerState } from './breaker.ts'
 import { deadLetterRecord } from './dead-letter.ts'
 import { readHead } from './decode.ts'
 import { deliver } from './deliver.ts'
 import type { DeliveryContext, Route } from './item.ts'
 import type { Waiting } from './lanes.ts'
+import { NO_TRIALS } from './trials.ts'
 
 /** What one member holds in memory, at most: unfinished records, and bytes of the values that wait or are under way. */
 export const RECORDS_MAX = 100_000
 export const BYTES_MAX = 24 * 1024 * 1024
+
+/** How soon a record is tried again that could not be asked for, as its owner was not the owner any more. */
+const NOT_ASKED_MS = 100
 
 interface Taken {
   readonly assignment: Assignment
   readonly record: Waiting
 }
 
+/** Our own side (ledger, registry, Kafka) away: asked again after a tenth of a second, then ever more seldom. */
+const TROUBLE = { failures: 1, probeMsMin: 100, probeMsMax: 10_000 }
+
 export interface EngineOptions {
-  readonly context: DeliveryContext
+  /** All but what the engine says of itself. */
+  readonly context: Omit<DeliveryContext, 'isBehind'>
   readonly routes: readonly Route[]
-  /** Batches under way at once. */
-  readonly concurrency: number
   /** Called once when delivery cannot go on: a defect, or a declaration that does not fit. */
   readonly onFailure: (error: Error) => void
 }
 
 /**
- * One member's deliveries: takes records of the partitions it was assigned into lanes, and keeps up to `concurrency` batches under way.
- * A batch takes whatever is ready, so it is one record when all is quiet and grows under load.
+ * One member's deliveries: takes records of the partitions it was assigned into lanes, and keeps as many batches under way as the
+ * destination takes. A batch takes whatever is ready, so it is one record when all is quiet and grows under load. What fails goes back
+ * to its lane, and only its key waits; when the destination is down nothing is started but a probe.
  */
 export class Engine {
   readonly #context: DeliveryContext
   readonly #routes: Map<string, Route>
-  readonly #concurrency: number
+  readonly #trouble = new Breaker(TROUBLE)
   readonly #onFailure: (error: Error) => void
   readonly #assignments = new Map<string, Assignment>()
   #underWay = 0
@@ -41,12 +49,14 @@ export class Engine {
   #pumping = false
   #stopping = false
   readonly #waiters = new Set<() => void>()
+  #timer: { readonly at: number; readonly handle: NodeJS.Timeout } | null = null
+  #breaker: BreakerState = 'closed'
 
-  constructor({ context, routes, concurrency, onFailure }: EngineOptions) {
-    this.#context = context
+  constructor({ context, routes, onFailure }: EngineOptions) {
     this.#routes = new Map(routes.map((route) => [route.topic, route]))
-    this.#concurrency = concurrency
+    this.#context = { ...context, isBehind: (target) => this.#isBehind(target) }
     this.#onFailure = onFailure
+    context.signal.addEventListener('abort', () => this.#stopTimer(), { once: true })
   }
 
   /** The group gave this member these partitions; all former ones are over, even those that came back. */
@@ -88,11 +98,22 @@ export class Engine {
       }
       const { value, headers } = ownBytes(record)
       const { offset } = record
-      if (assignment.lanes.add({ ...head, value, headers, offset, tickets: [ticket] })) coalesced++
+      const waiting = { ...head, value, headers, offset, tickets: [ticket], trials: NO_TRIALS, replays: null }
+      if (assignment.lanes.add({ ...waiting, onSettled: NOBODY })) coalesced++
     }
     assignment.high = high
     this.#context.observer.received(entity, records.length)
     if (coalesced > 0) this.#context.observer.coalesced(entity, coalesced)
+    this.#schedule()
+  }
+
+  /**
+   * Takes a record in that does not come from its topic's reading: a dead letter that is tried again, a resync. It passes the gate as any
+   * other does, so it changes nothing that is newer.
+   */
+  offer(assignment: Assignment, record: Waiting): void {
+    if (!assignment.active || this.#stopping) return
+    assignment.lanes.add(record)
     this.#schedule()
   }
 
@@ -154,8 +175,11 @@ export class Engine {
 
   #pump(): void {
     const routes = [...this.#routes.values()]
+    const { health } = this.#context
+    const now = performance.now()
+    for (const { lanes } of this.#assignments.values()) lanes.wake(now)
     let idle = 0
-    while (!this.#stopping && this.#underWay < this.#concurrency && idle < routes.length) {
+    while (!this.#stopping && idle < routes.length && this.#mayStart(now)) {
       const route = routes[this.#nextRoute++ % routes.length]!
       const taken = this.#take(route)
       if (taken.length === 0) {
@@ -164,29 +188,88 @@ export class Engine {
       }
       idle = 0
       this.#underWay++
+      health.begin()
+      this.#trouble.begin()
       void this.#run(route, taken)
     }
+    this.#wakeLater(now)
+  }
+
+  #mayStart(now: number): boolean {
+    const { health } = this.#context
+    if (this.#trouble.state !== 'closed' && this.#underWay > 0) return false
+    return this.#underWay < health.limit && health.waitMs(now) === 0 && this.#trouble.waitMs(now) === 0
+  }
+
+  /** Sets the one timer for what has to happen next by itself: a record's time has come, or nothing may start until then. */
+  #wakeLater(now: number): void {
+    let at = Number.POSITIVE_INFINITY
+    let isReady = false
+    for (const { lanes } of this.#assignments.values()) {
+      at = Math.min(at, lanes.nextDueAt)
+      isReady ||= lanes.readyKeys > 0
+    }
+    const wait = Math.max(this.#context.health.waitMs(now), this.#trouble.waitMs(now))
+    if (isReady && wait > 0) at = Math.min(at, now + wait)
+    if (this.#timer !== null && this.#timer.at <= at) return
+    this.#stopTimer()
+    if (at === Number.POSITIVE_INFINITY || this.#stopping || this.#context.signal.aborted) return
+    const handle = setTimeout(
+      () => {
+        this.#timer = null
+        this.#pump()
+      },
+      Math.max(1, at - now),
+    )
+    this.#timer = { at, handle }
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer?.handle)
+    this.#timer = null
   }
 
   #take(route: Route): Taken[] {
     const taken: Taken[] = []
-    let room = this.#context.destination.batchMax
+    let most = Math.min(this.#context.destination.batchMax, this.#context.health.recordsMax)
     for (const assignment of this.#assignments.values()) {
-      if (assignment.topic !== route.topic || room === 0) continue
-      for (const record of assignment.lanes.take(room)) taken.push({ assignment, record })
-      room = this.#context.destination.batchMax - taken.length
+      if (assignment.topic !== route.topic || taken.length >= most) continue
+      for (const record of assignment.lanes.take(most - taken.length, taken.length)) {
+        taken.push({ assignment, record })
+        most = Math.min(most, record.trials.together)
+      }
     }
     return taken
   }
 
   async #run(route: Route, taken: readonly Taken[]): Promise<void> {
+    const { health, subscriber, log, observer } = this.#context
     const bytes = taken.reduce((sum, { record }) => sum + (record.value?.length ?? 0), 0)
     this.#underWayBytes += bytes
     try {
-      await deliver(this.#context, route, taken, (assignment, record) => {
+      const { items, trouble } = await deliver(this.#context, route, taken, (assignment, record, how) => {
         for (const ticket of record.tickets) assignment.offsets.finish(ticket)
         assignment.lanes.release(record.key)
+        for (const tell of record.onSettled) tell(how)
       })
+      const now = performance.now()
+      const told = items.flatMap(({ asked, outcome }) => (asked && outcome ? [outcome] : []))
+      health.ended(told, this.#underWay, now, Math.random())
+      if (trouble === null) this.#trouble.succeeded()
+      else {
+        this.#trouble.failed(now, Math.random())
+        log('warn', `delivery to ${subscriber} waits`, { reason: trouble.message })
+      }
+      if (health.state !== this.#breaker) {
+        this.#breaker = health.state
+        observer.breaker(route.mapping.entity.class, health.state)
+      }
+      for (const { assignment, record, done, token, again } of items) {
+        if (done) continue
+        const inMs = again?.inMs ?? (token === null && trouble === null ? NOT_ASKED_MS : 0)
+        const next = again === null ? record : { ...record, trials: again.trials }
+        assignment.lanes.putBack(next, inMs === 0 ? 0 : now + inMs)
+      }
     } catch (error) {
       this.#onFailure(error as Error)
     } finally {
@@ -195,6 +278,16 @@ export class Engine {
       this.#wake()
       this.#schedule()
     }
+  }
+
+  /** Whether a target has records of this member that wait, or keys of anyone that fail or are dead. '' and unknown ones are not behind. */
+  async #isBehind(target: string): Promise<boolean> {
+    const route = [...this.#routes.values()].find(({ mapping }) => mapping.target === target)
+    if (route === undefined) return false
+    for (const { topic, offsets, high } of this.#assignments.values())
+      if (topic === route.topic && (offsets.size > 0 || (offsets.committable ?? high) < high)) return true
+    const { ledger, subscriber } = this.#context
+    return await ledger.hasFailing(subscriber, route.mapping.entity.name, route.partitions)
   }
 
   /** A record without a readable key or version has no lane: it becomes a dead letter by itself. */
@@ -214,7 +307,9 @@ export class Engine {
       code: 'record-corrupt',
       reason: 'the record has no key or no version that can be read',
       attempts: 1,
-      failedAtMs: Date.now(),
+      firstFailedAtMs: Date.now(),
+      replays: 0,
+      nextTryAtMs: null,
     })
     while (assignment.active && !signal.aborted) {
       try {
@@ -235,6 +330,7 @@ export class Engine {
 }
 
 const DEAD_LETTER_RETRY_MS = 1_000
+const NOBODY: Waiting['onSettled'] = []
 
 type Bytes = Pick<Waiting, 'value' | 'headers'>
 

@@ -1,5 +1,6 @@
 import { TributaryError } from '../schemas/errors.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
+import type { Settled } from './lanes.ts'
 import { packVersion, parseAnswer } from './ledger/entry.ts'
 import { planPatch } from './patch.ts'
 
@@ -12,7 +13,7 @@ export async function gate(
   context: DeliveryContext,
   route: Route,
   items: readonly Item[],
-  finish: (item: Item) => void,
+  finish: (item: Item, how: Settled) => void,
 ): Promise<void> {
   await allDone([...byAssignment(items).values()].map((group) => gateGroup(context, route, group, finish)))
 }
@@ -21,16 +22,16 @@ async function gateGroup(
   context: DeliveryContext,
   route: Route,
   items: readonly Item[],
-  finish: (item: Item) => void,
+  finish: (item: Item, how: Settled) => void,
 ): Promise<void> {
   const { ledger, membership, observer } = context
   const { assignment } = items[0]!
   const token = await assignment.token(ledger, () => membership.next())
   if (token === '' || !assignment.active) return
-  const requests = items.map(({ record, uncertain }) => ({
+  const requests = items.map(({ record }) => ({
     key: record.key,
     version: packVersion(record.version),
-    uncertain,
+    uncertain: record.trials.uncertain,
   }))
   const answers = await ledger.gate(assignment.scope, token, requests)
   if (answers === 'fenced') return assignment.refused(token)
@@ -39,16 +40,14 @@ async function gateGroup(
     const answer = answers[index]!
     if (answer[0] === 's') {
       stale += item.record.tickets.length
-      finish(item)
+      finish(item, 'stale')
       continue
     }
     item.token = token
     item.entry = parseAnswer(answer)
-    // The ledger keeps it from here on.
-    item.uncertain = false
     if (item.change === null) continue
     try {
-      item.plan = planPatch(route.mapping, route.fingerprinter, item.entry, item.change, item.mustBeFull)
+      item.plan = planPatch(route.mapping, route.fingerprinter, item.entry, item.change, item.record.trials.mustBeFull)
     } catch (error) {
       if (!(error instanceof TributaryError && error.fate === 'dead-letter')) throw error
       item.unreadable = error

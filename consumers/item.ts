@@ -7,18 +7,23 @@ import type { Assignment } from './assignment.ts'
 import type { DeadLetterWriter } from './dead-letter.ts'
 import type { ClaimFetcher } from './fetch-claims.ts'
 import type { Fingerprinter } from './fingerprint.ts'
+import type { Health } from './health.ts'
 import type { Waiting } from './lanes.ts'
 import type { LedgerEntry } from './ledger/entry.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { Membership } from './membership.ts'
 import type { DeliveryObserver } from './observer.ts'
+import type { RetryPolicy } from './outcomes.ts'
 import type { PatchPlan } from './patch.ts'
+import type { Trials } from './trials.ts'
 
 /** What a subscriber takes of one entity. */
 export interface Route {
   readonly topic: string
   readonly mapping: EntityMapping
   readonly fingerprinter: Fingerprinter
+  /** How many its topic has. */
+  readonly partitions: number
 }
 
 /** All that delivery to one subscriber works with. */
@@ -32,32 +37,35 @@ export interface DeliveryContext {
   readonly claims: ClaimFetcher
   readonly membership: Membership
   readonly observer: DeliveryObserver
+  readonly health: Health
+  readonly retry: RetryPolicy
+  /** Whether what a record waits for is behind or has dead letters. `target` is a destination's own name of it, or ''. */
+  readonly isBehind: (target: string) => Promise<boolean>
   readonly log: Log
   /** Aborts when the process stops: what is not settled by then stays unfinished and comes again. */
   readonly signal: AbortSignal
 }
 
-/** One record under way, from its lane until it is finished; each stage fills in its part, anew in every round. */
+/** One record under way, from its lane until it is finished or put back; each stage fills in its part. */
 export interface Item {
   readonly assignment: Assignment
   readonly record: Waiting
   /** Nothing more is needed: its offset may be passed. */
   done: boolean
   change: Change | null
-  /** Why the record cannot be read; it becomes a dead letter unless something newer was applied. */
+  /** Why the record cannot be read or mapped; it becomes a dead letter unless something newer was applied. */
   unreadable: TributaryError | null
   /** The owner's token under which the gate let it through; null while it may not be sent. */
   token: string | null
   entry: LedgerEntry | null
   plan: PatchPlan | null
   outcome: Outcome | null
-  /** The next patch carries every field, because the destination lacks the object. */
-  mustBeFull: boolean
-  /** A request for this record ended unknown, so the ledger may be wrong about the key. */
-  uncertain: boolean
-  /** How long to wait before the full patch is repeated, because a lost request may still land; in ms. */
-  holdMs: number
-  attempts: number
+  /** Whether the outcome is the destination's own word. */
+  asked: boolean
+  /** What the next round has to know, and how long it waits, once it is clear that there is one. */
+  again: { readonly inMs: number; readonly trials: Trials } | null
+  /** It is given up although it may succeed one day: when it is tried again, ms since 1970; null for never. */
+  givenUp: { readonly nextTryAt: number | null } | null
 }
 
 export function newItem(assignment: Assignment, record: Waiting): Item {
@@ -71,10 +79,9 @@ export function newItem(assignment: Assignment, record: Waiting): Item {
     entry: null,
     plan: null,
     outcome: null,
-    mustBeFull: false,
-    uncertain: false,
-    holdMs: 0,
-    attempts: 0,
+    asked: false,
+    again: null,
+    givenUp: null,
   }
 }
 

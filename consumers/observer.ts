@@ -1,6 +1,8 @@
 import type { Change } from '../schemas/delta.ts'
+import type { EntityClass } from '../schemas/entity.ts'
 import type { Value } from '../schemas/field-type.ts'
 import type { Version } from '../schemas/version.ts'
+import type { BreakerState } from './breaker.ts'
 
 /** What the consuming side tells whoever watches (metrics, the live view). Called often; must be quick and never throw. */
 export interface DeliveryObserver {
@@ -13,6 +15,10 @@ export interface DeliveryObserver {
   /** An answer other than applied, by outcome. */
   answered(entity: string, outcome: string): void
   deadLettered(entity: string, code: string): void
+  /** A record failed by itself, and waits alone. */
+  retried(entity: string): void
+  /** The destination's breaker for one class of entities, whenever it changes. */
+  breaker(entityClass: EntityClass, state: BreakerState): void
   /** How far behind a partition is, in records. */
   lag(entity: string, partition: number, records: number): void
   /** How long one batch took in the ledger and at the destination. */

@@ -7,13 +7,16 @@ import { pause } from '../connectors/pause.ts'
 import { createDeltaDecoder } from '../schemas/codec.ts'
 import { fateOf, TributaryError } from '../schemas/errors.ts'
 import type { Registry } from '../schemas/registry.ts'
+import type { BreakerPolicy } from './breaker.ts'
 import { DeadLetterWriter } from './dead-letter.ts'
 import { Engine } from './engine.ts'
 import { ClaimFetcher } from './fetch-claims.ts'
+import { Health } from './health.ts'
 import type { Route } from './item.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import { Membership } from './membership.ts'
 import type { DeliveryObserver } from './observer.ts'
+import type { RetryPolicy } from './outcomes.ts'
 
 export interface DeliveryOptions {
   readonly prefix: string
@@ -26,7 +29,12 @@ export interface DeliveryOptions {
   readonly openLedger: (destination: Destination) => Ledger
   /** Where large values are; null when no store is declared. */
   readonly blobs: BlobStore | null
+  /** The most requests under way at once. */
   readonly concurrency: number
+  readonly retry: RetryPolicy
+  readonly breaker: BreakerPolicy
+  /** The share of the destination's allowance that is left to others; see consumers/health.ts. */
+  readonly reserve: number
   readonly observer: DeliveryObserver
   readonly log: Log
   /** Called when the group has given this member its partitions, and whenever it is cut off. */
@@ -90,11 +98,12 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
     const membership = new Membership(SESSION_TIMEOUT_MS)
     const decoder = createDeltaDecoder(options.registry)
     const claims = new ClaimFetcher(options.blobs)
-    const context = { prefix, subscriber, destination, ledger, decoder, deadLetters, claims, membership, observer, log }
+    const { breaker, reserve, retry, concurrency: requestsMax } = options
+    const health = new Health({ breaker, reserve, requestsMax, budget: () => destination.budget?.() ?? null })
+    const sides = { destination, ledger, decoder, deadLetters, claims, membership, health }
     const engine = new Engine({
-      context: { ...context, signal: failed.signal },
+      context: { prefix, subscriber, ...sides, retry, observer, log, signal: failed.signal },
       routes: options.routes,
-      concurrency: options.concurrency,
       onFailure: fail,
     })
     const stopping = AbortSignal.any([signal, failed.signal])

@@ -1,9 +1,11 @@
+import type { OutgoingRecord } from '../connectors/kafka/producer.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterRecord, resolvedRecord } from './dead-letter.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
-import { packApplied, packVersion } from './ledger/entry.ts'
+import type { Settled } from './lanes.ts'
+import { packApplied, packFailures, packVersion } from './ledger/entry.ts'
 import type { SettleRequest } from './ledger/ledger.ts'
-import { NEXT } from './outcomes.ts'
+import { type Circumstances, CONSEQUENCES, isAttempt, nextTryAt, waitMs } from './outcomes.ts'
 
 /**
  * Draws the consequences of the outcomes: dead letters are written first, then the ledger, one script a partition, and only then a
@@ -14,105 +16,203 @@ export async function settle(
   context: DeliveryContext,
   route: Route,
   items: readonly Item[],
-  finish: (item: Item) => void,
+  finish: (item: Item, how: Settled) => void,
 ): Promise<void> {
-  const ready = items.filter((item) => prepareNextRound(context, item))
-  await writeDeadLetters(context, route, ready)
-  await allDone([...byAssignment(ready).values()].map((group) => settleGroup(context, group, finish)))
+  const asked = items.filter((item) => item.asked)
+  const othersPass = asked.some((item) => CONSEQUENCES[item.outcome!.kind].health === 'works')
+  const behind = await behindOf(context, items)
+  for (const item of items) draw(context, item, asked.length, othersPass, behind)
+  await markUncertain(context, items)
+  await writeDeadLetters(context, route, items)
+  await allDone([...byAssignment(items).values()].map((group) => settleGroup(context, route, group, finish)))
 }
 
-/** @returns whether the item is to be settled now; else it knows what its next round needs */
-function prepareNextRound(context: DeliveryContext, item: Item): boolean {
-  switch (NEXT[item.outcome!.kind]) {
-    case 'settle':
-      // Where versions are not compared, a lost request could land after this one: hold, then send it once more.
-      if (!context.destination.comparesVersions && item.entry!.uncertainForMs > 0) {
-        item.holdMs = item.entry!.uncertainForMs
-        return false
-      }
-      return true
-    case 'overtaken':
-    case 'dead-letter':
-      return true
-    case 'again-full':
-      item.mustBeFull = true
-      return false
-    case 'again-uncertain':
-      item.uncertain = true
-      return false
-    case 'again-later':
-      return false
+/** Decides for a record whether it is settled now, given up, or tried again, and when. */
+function draw(
+  context: DeliveryContext,
+  item: Item,
+  company: number,
+  companyPasses: boolean,
+  behind: ReadonlySet<string>,
+): void {
+  const { destination, health, retry } = context
+  const { trials, replays } = item.record
+  const outcome = item.outcome!
+  const { kind } = outcome
+  const { next, health: says } = CONSEQUENCES[kind]
+  if (next === 'overtaken' || next === 'dead-letter') return
+  if (next === 'settle') {
+    // Where versions are not compared, a lost request could land after this one: hold, then send it once more.
+    if (!destination.comparesVersions && item.entry!.uncertainForMs > 0)
+      item.again = { inMs: item.entry!.uncertainForMs, trials: { ...trials, uncertain: false } }
+    return
+  }
+  const othersPass =
+    item.asked && (companyPasses || (trials.answeredThen >= 0 && health.answered > trials.answeredThen))
+  const parentIsBehind = outcome.kind === 'blocked' && behind.has(outcome.by)
+  const attemptsBefore = Math.max(trials.attempts, item.entry!.attempts)
+  const circumstances: Circumstances = { rounds: trials.rounds, attempts: attemptsBefore, othersPass, parentIsBehind }
+  const isOwn = isAttempt(kind, circumstances)
+  const attempts = attemptsBefore + (isOwn ? 1 : 0)
+  const failedFirst = [trials.firstFailedAtMs, item.entry!.firstFailedAtMs].filter((at) => at > 0)
+  const firstFailedAtMs = failedFirst.length > 0 ? Math.min(...failedFirst) : isOwn ? Date.now() : 0
+  const mustBeFull = trials.mustBeFull || next === 'again-full'
+  const uncertain = next === 'again-uncertain'
+  const halved = says === 'fails' && item.asked ? Math.ceil(company / 2) : trials.together
+  const failed = { mustBeFull, uncertain, attempts, firstFailedAtMs, answeredThen: health.answered }
+  item.again = {
+    inMs: waitMs(kind, circumstances, retry, Math.random()),
+    trials: { ...failed, rounds: trials.rounds + 1, together: Math.min(trials.together, Math.max(halved, 1)) },
+  }
+  // One that came back from the dead-letter topic is not parked here once more.
+  if (isOwn ? attempts > retry.attemptsMax || replays !== null : parentIsBehind && replays !== null)
+    item.givenUp = {
+      // What waits for something that is behind does not age.
+      nextTryAt: nextTryAt(isOwn ? firstFailedAtMs : Date.now(), attempts, retry, Date.now(), Math.random()),
+    }
+}
+
+/** What records of a batch wait for that is behind, or has dead letters. */
+async function behindOf({ isBehind }: DeliveryContext, items: readonly Item[]): Promise<ReadonlySet<string>> {
+  const behind = new Set<string>()
+  const waitedFor = new Set(items.flatMap(({ outcome }) => (outcome?.kind === 'blocked' ? [outcome.by] : [])))
+  for (const target of waitedFor) if (await isBehind(target)) behind.add(target)
+  return behind
+}
+
+/** A request of unknown result that is given up may land yet: the ledger has to know before the record is let go. */
+async function markUncertain({ ledger }: DeliveryContext, items: readonly Item[]): Promise<void> {
+  const lost = items.filter((item) => item.givenUp !== null && item.outcome!.kind === 'unknown')
+  for (const [assignment, group] of byAssignment(lost)) {
+    const requests = group.map(({ record }) => ({
+      key: record.key,
+      version: packVersion(record.version),
+      uncertain: true,
+    }))
+    const answers = await ledger.gate(assignment.scope, group[0]!.token!, requests)
+    if (answers === 'fenced') assignment.refused(group[0]!.token!)
   }
 }
 
 async function writeDeadLetters(context: DeliveryContext, route: Route, items: readonly Item[]): Promise<void> {
   const { prefix, subscriber, observer } = context
   const entity = route.mapping.entity.name
-  const records = []
+  const records: OutgoingRecord[] = []
   for (const item of items) {
-    if (item.outcome!.kind === 'rejected') {
-      const { code, reason } = item.outcome as { code: string; reason: string }
-      records.push(deadLetterRecord(prefix, subscriber, toDeadLetter(route, item, code, reason)))
-      observer.deadLettered(entity, code)
-    } else if (item.entry!.dead && NEXT[item.outcome!.kind] === 'settle') {
-      records.push(resolvedRecord(prefix, subscriber, entity, item.record.key))
+    if (!isDead(item)) {
+      if (endsLetter(item)) records.push(resolvedRecord(prefix, subscriber, entity, item.record.key))
+      continue
     }
+    // The newest refused record of a key is the one that is kept.
+    if (isOlderThanLetter(item)) continue
+    const letter = toDeadLetter(route, item)
+    records.push(deadLetterRecord(prefix, subscriber, letter))
+    observer.deadLettered(entity, letter.code)
   }
   if (records.length > 0) await context.deadLetters.write(records)
 }
 
-function toDeadLetter(route: Route, item: Item, code: string, reason: string): DeadLetter {
-  const stage = item.unreadable === null ? 'apply' : 'decode'
-  const { key, offset, value, headers } = item.record
-  const { topic, partition } = item.assignment
-  const entity = route.mapping.entity.name
-  const attempts = Math.max(item.attempts, 1)
+function isDead(item: Item): boolean {
+  return item.givenUp !== null || item.outcome!.kind === 'rejected'
+}
+
+function isOlderThanLetter({ entry, record }: Item): boolean {
+  return entry!.letter !== null && packVersion(record.version) < entry!.letter
+}
+
+function endsLetter(item: Item): boolean {
+  const settles = item.again === null && CONSEQUENCES[item.outcome!.kind].next === 'settle'
+  return settles && item.entry!.letter !== null && !isOlderThanLetter(item)
+}
+
+function toDeadLetter(route: Route, item: Item): DeadLetter {
+  const { outcome, again, givenUp, assignment, record, entry } = item
+  const now = Date.now()
   return {
-    entity,
-    key,
-    topic,
-    partition,
-    offset,
-    value,
-    headers,
-    stage,
-    code,
-    reason,
-    attempts,
-    failedAtMs: Date.now(),
+    entity: route.mapping.entity.name,
+    key: record.key,
+    topic: assignment.topic,
+    partition: assignment.partition,
+    offset: record.offset,
+    value: record.value,
+    headers: record.headers,
+    stage: item.unreadable === null ? 'apply' : 'decode',
+    ...reasonOf(outcome!),
+    attempts: Math.max(again?.trials.attempts ?? 0, record.trials.attempts + 1, 1),
+    firstFailedAtMs: again?.trials.firstFailedAtMs || record.trials.firstFailedAtMs || entry!.firstFailedAtMs || now,
+    replays: record.replays ?? 0,
+    nextTryAtMs: givenUp?.nextTryAt ?? null,
+  }
+}
+
+/** Why a record was given up, without values of it. */
+function reasonOf(outcome: NonNullable<Item['outcome']>): { code: string; reason: string } {
+  switch (outcome.kind) {
+    case 'rejected':
+    case 'blocked':
+      return { code: outcome.code, reason: outcome.reason }
+    case 'unavailable':
+    case 'unknown':
+      return { code: outcome.kind, reason: outcome.error.message }
+    default:
+      return { code: outcome.kind, reason: `the subscriber answered ${outcome.kind} again and again` }
   }
 }
 
 async function settleGroup(
   context: DeliveryContext,
+  route: Route,
   items: readonly Item[],
-  finish: (item: Item) => void,
+  finish: (item: Item, how: Settled) => void,
 ): Promise<void> {
   const { assignment, token } = items[0]!
   let committedAt: bigint | null = null
-  const requests = items.map((item): SettleRequest => {
+  const told: Item[] = []
+  const requests: SettleRequest[] = []
+  for (const item of items) {
+    const request = requestOf(item)
+    if (request === null) continue
+    told.push(item)
+    requests.push(request)
     const commit = item.change?.source.committedAt
-    if (commit !== undefined && (committedAt === null || commit > committedAt)) committedAt = commit
-    return {
-      key: item.record.key,
-      version: packVersion(item.record.version),
-      result: RESULTS[NEXT[item.outcome!.kind] as keyof typeof RESULTS],
-      full: item.plan?.full ?? false,
-      state: item.plan?.state ?? 'live',
-      applied: item.plan ? packApplied(item.plan.fingerprints, tagOf(item)) : '',
-    }
-  })
+    if (request.result === 'applied' && commit !== undefined && (committedAt === null || commit > committedAt))
+      committedAt = commit
+  }
+  if (requests.length === 0) return
   const answers = await context.ledger.settle(assignment.scope, token!, requests, committedAt)
   if (answers === 'fenced') return assignment.refused(token!)
-  for (const [index, item] of items.entries()) {
-    if (answers[index] === 'settled') finish(item)
-    else item.uncertain = true
+  for (const [index, item] of told.entries()) {
+    const { result } = requests[index]!
+    if (result === 'failed') {
+      context.observer.retried(route.mapping.entity.name)
+    } else if (answers[index] === 'settled') {
+      finish(item, result === 'dead' ? 'given-up' : 'applied')
+    } else {
+      item.again = { inMs: 0, trials: { ...item.record.trials, uncertain: true } }
+    }
   }
 }
 
-const RESULTS = { settle: 'applied', overtaken: 'newer', 'dead-letter': 'dead' } as const
+/** What the ledger is told of an item; null for nothing. */
+function requestOf(item: Item): SettleRequest | null {
+  const { record, plan, outcome, again } = item
+  const head = {
+    key: record.key,
+    version: packVersion(record.version),
+    full: plan?.full ?? false,
+    state: plan?.state ?? 'live',
+  }
+  if (isDead(item)) return { ...head, result: 'dead', applied: '' }
+  if (again !== null) {
+    const { attempts, firstFailedAtMs } = again.trials
+    if (attempts === Math.max(record.trials.attempts, item.entry!.attempts)) return null
+    return { ...head, result: 'failed', applied: packFailures(attempts, firstFailedAtMs) }
+  }
+  if (CONSEQUENCES[outcome!.kind].next === 'overtaken') return { ...head, result: 'newer', applied: '' }
+  return { ...head, result: 'applied', applied: plan ? packApplied(plan.fingerprints, tagOf(item)) : '' }
+}
 
-/** The tag that the destination answered; where nothing was sent, or it said nothing, what was known stays. */
+/** The tag that the destination answered; where nothing was sent, what was known stays. */
 function tagOf({ outcome, plan, entry }: Item): string | null {
   if (outcome!.kind !== 'applied' && outcome!.kind !== 'unchanged') return null
   return outcome!.tag ?? (plan!.patch === null ? entry!.tag : null)

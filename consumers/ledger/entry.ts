@@ -9,8 +9,11 @@ export interface LedgerEntry {
   readonly uncertain: boolean
   /** How long a lost request could still take effect, in ms; 0 when none can. */
   readonly uncertainForMs: number
-  /** Whether a dead letter of this key waits. */
-  readonly dead: boolean
+  /** The packed version of the dead letter of this key that waits; null for none. */
+  readonly letter: string | null
+  /** How often its newest record failed by itself, and when first, ms since 1970; none and 0 when it has not. */
+  readonly attempts: number
+  readonly firstFailedAtMs: number
   readonly fingerprints: Fingerprints
   /** The destination's own mark of what was last applied (an ETag); null for none. */
   readonly tag: string | null
@@ -26,8 +29,32 @@ export function parseAnswer(answer: string): LedgerEntry {
   const state = STATES[answer[1] as keyof typeof STATES]
   const uncertain = answer[2] === 'u'
   const uncertainForMs = Number(answer.slice(3, 3 + MS_DIGITS))
-  const dead = answer[3 + MS_DIGITS] === '1'
-  return { state, uncertain, uncertainForMs, dead, ...unpackApplied(answer.slice(4 + MS_DIGITS)) }
+  const well = answer[3 + MS_DIGITS] === '0'
+  const failing = well ? NO_FAILURE : answer.slice(4 + MS_DIGITS, 4 + MS_DIGITS + FAILURE_CHARS)
+  const letter = failing.slice(0, VERSION_CHARS)
+  return {
+    state,
+    uncertain,
+    uncertainForMs,
+    letter: letter === NO_VERSION ? null : letter,
+    attempts: Number(failing.slice(VERSION_CHARS, VERSION_CHARS + ATTEMPTS_DIGITS)),
+    firstFailedAtMs: Number(failing.slice(VERSION_CHARS + ATTEMPTS_DIGITS)),
+    ...unpackApplied(answer.slice(4 + MS_DIGITS + (well ? 0 : FAILURE_CHARS))),
+  }
+}
+
+const VERSION_CHARS = 2 * VERSION_BYTES
+const ATTEMPTS_DIGITS = 2
+const ATTEMPTS_MAX = 99
+const FAILURE_CHARS = VERSION_CHARS + ATTEMPTS_DIGITS + MS_DIGITS
+const NO_VERSION = '0'.repeat(VERSION_CHARS)
+/** What the hash of failing keys has of a key of which it has nothing. */
+export const NO_FAILURE = '0'.repeat(FAILURE_CHARS)
+
+/** Failures as the hash holds them behind the version of the dead letter. */
+export function packFailures(attempts: number, firstFailedAtMs: number): string {
+  const count = String(Math.min(attempts, ATTEMPTS_MAX)).padStart(ATTEMPTS_DIGITS, '0')
+  return count + String(firstFailedAtMs).padStart(MS_DIGITS, '0')
 }
 
 const scratch = Buffer.alloc(VERSION_BYTES)

@@ -22,10 +22,10 @@ export interface GateRequest {
 export interface SettleRequest {
   readonly key: string
   readonly version: string
-  readonly result: 'applied' | 'newer' | 'dead'
+  readonly result: 'applied' | 'newer' | 'dead' | 'failed'
   readonly full: boolean
   readonly state: 'live' | 'deleted'
-  /** What the entry is to hold then, packed by `packApplied`. */
+  /** What the entry is to hold then, packed by `packApplied`; what failed, packed by `packFailures`, for `failed`. */
   readonly applied: string
 }
 
@@ -143,11 +143,11 @@ export class Ledger {
    * @returns one answer a request (`s`, or what `parseAnswer` reads), or `fenced` when the scope has another owner
    */
   async gate(scope: Scope, token: string, requests: readonly GateRequest[]): Promise<'fenced' | readonly string[]> {
-    const keys = [this.#ownerKey(scope)]
+    const keys = [this.#ownerKey(scope), this.#failingKey(scope)]
     const args = [token, this.#run(), String(this.#options.lateRequestMs)]
     for (const { key, version, uncertain } of requests) {
       keys.push(this.#entryKey(scope, key))
-      args.push(version, uncertain ? 'u' : 'c')
+      args.push(key, version, uncertain ? 'u' : 'c')
     }
     const answers = (await this.#call('gate', keys.length, ...keys, ...args)) as string[]
     return answers[0] === 'fenced' ? 'fenced' : answers.slice(1)
@@ -163,26 +163,40 @@ export class Ledger {
     requests: readonly SettleRequest[],
     committedAt: bigint | null,
   ): Promise<'fenced' | readonly ('settled' | 'again')[]> {
-    const keys = [this.#ownerKey(scope), `${this.#prefix(scope)}:progress`]
+    const keys = [this.#ownerKey(scope), `${this.#prefix(scope)}:progress`, this.#failingKey(scope)]
     const compares = this.#options.comparesVersions ? '1' : '0'
     const args = [token, this.#run(), compares, String(this.#options.deletedKeepMs), committedAt?.toString() ?? '']
     for (const { key, version, result, full, state, applied } of requests) {
       keys.push(this.#entryKey(scope, key))
-      args.push(version, RESULTS[result], (full ? '1' : '0') + (state === 'live' ? 'l' : 'd'), applied)
+      args.push(key, version, RESULTS[result], (full ? '1' : '0') + (state === 'live' ? 'l' : 'd'), applied)
     }
     const answers = (await this.#call('settle', keys.length, ...keys, ...args)) as ('fenced' | 'settled' | 'again')[]
     return answers[0] === 'fenced' ? 'fenced' : (answers.slice(1) as ('settled' | 'again')[])
+  }
+
+  /** Whether keys of an entity fail, or have dead letters. */
+  async hasFailing(subscriber: string, entity: string, partitions: number): Promise<boolean> {
+    const scopes = Array.from({ length: partitions }, (_, partition) => ({ subscriber, entity, partition }))
+    try {
+      const counts = await Promise.all(scopes.map((scope) => this.#redis.hlen(this.#failingKey(scope))))
+      return counts.some((count) => count > 0)
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
   }
 
   /** What is known of a key, without asking for it: nothing is marked. null when there is no entry. For a person to look at. */
   async peek(scope: Scope, key: string): Promise<StoredEntry | null> {
     const run = this.#run()
     try {
-      const [text, [seconds, micros]] = await Promise.all([
+      const [text, failing, [seconds, micros]] = await Promise.all([
         this.#redis.get(this.#entryKey(scope, key)),
+        this.#redis.hget(this.#failingKey(scope), key),
         this.#redis.time() as unknown as Promise<[string, string]>,
       ])
-      return text === null ? null : parseStored(text, run, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000))
+      return text === null
+        ? null
+        : parseStored(text, failing, run, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000))
     } catch (cause) {
       throw this.#unreachable(cause)
     }
@@ -262,6 +276,10 @@ export class Ledger {
     return `${this.#prefix(scope)}:owner`
   }
 
+  #failingKey(scope: Scope): string {
+    return `${this.#prefix(scope)}:failing`
+  }
+
   #entryKey(scope: Scope, key: string): string {
     return `${this.#prefix(scope)}:key:${key}`
   }
@@ -270,4 +288,4 @@ export class Ledger {
 /** How Redis begins to say that a user, a password or a right is wrong. */
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/
 
-const RESULTS = { applied: 'a', newer: 'n', dead: 'r' } as const
+const RESULTS = { applied: 'a', newer: 'n', dead: 'r', failed: 'f' } as const

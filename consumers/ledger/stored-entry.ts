@@ -1,4 +1,4 @@
-import { type LedgerEntry, parseAnswer } from './entry.ts'
+import { type LedgerEntry, NO_FAILURE, parseAnswer } from './entry.ts'
 
 /** An entry as it is stored, read by somebody who does not ask for the key. */
 export interface StoredEntry {
@@ -11,17 +11,18 @@ export interface StoredEntry {
 }
 
 /** The parts of an entry before what was applied; see gate.lua for the form. */
-const FORM = /^([0-9a-f]{40})([nld])(.{8})(.{16})(\d{14})([01])/s
+const FORM = /^([0-9a-f]{40})([nld])(.{8})(.{16})(\d{14})([01f])/s
 const NO_TOKEN = '-'.repeat(16)
 const CERTAIN = '0'.repeat(14)
 const VERSION_DIGITS = 40
 
 /**
+ * @param failing what the hash of failing keys has of it; null for nothing
  * @param runId of the Redis process that is asked, 8 characters: what another one wrote may have lost its tail
  * @param nowMs by the clock of Redis
  * @returns null for what is no entry
  */
-export function parseStored(text: string, runId: string, nowMs: number): StoredEntry | null {
+export function parseStored(text: string, failing: string | null, runId: string, nowMs: number): StoredEntry | null {
   const match = FORM.exec(text)
   if (match === null) return null
   const [head, version, state, wrote, token, till, dead] = match as unknown as [string, ...string[]]
@@ -30,6 +31,7 @@ export function parseStored(text: string, runId: string, nowMs: number): StoredE
   const applied = text.slice(head.length + (isPlain ? 0 : VERSION_DIGITS))
   const isUncertain = inFlight || till !== CERTAIN || wrote !== runId
   const leftMs = Math.max(0, Number(till) - nowMs)
-  const answer = `g${state}${isUncertain ? 'u' : 'c'}${String(leftMs).padStart(CERTAIN.length, '0')}${dead}${applied}`
+  const failures = dead === '0' ? '' : (failing ?? NO_FAILURE)
+  const answer = `g${state}${isUncertain ? 'u' : 'c'}${String(leftMs).padStart(CERTAIN.length, '0')}${dead}${failures}${applied}`
   return { version: version!, inFlight, entry: parseAnswer(answer) }
 }

@@ -44,6 +44,8 @@ export function watch(
         for (const lag of lags.values()) sum += lag
         model.setLag(sum)
       },
+      retried: () => {},
+      breaker: () => {},
       batch: () => {},
     }),
     onSnapshotProgress(progress) {

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { HeartbeatHeard } from '../../connectors/postgres/slot/heartbeat.ts'
 import type { SlotHealth } from '../../connectors/postgres/slot/watch.ts'
+import { BREAKER_STATES } from '../../consumers/breaker.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { createOpenDeadLetterGauges } from './dead-letters.ts'
@@ -143,6 +144,13 @@ function createDeliveryMetrics(registers: Registry[]): (subscriber: string) => D
   const fields = counter('tributary_patched_fields_total', 'Fields in the patches that took effect.')
   const answers = counter('tributary_answers_total', 'Answers of the subscriber other than applied.', 'outcome')
   const deadLetters = counter('tributary_dead_letters_total', 'Records given up to the dead-letter topic.', 'code')
+  const retries = counter('tributary_retries_total', 'Records that failed by themselves and are tried again.')
+  const breakers = new Gauge({
+    name: 'tributary_breaker_state',
+    help: '1 for the state of the breaker: closed, open (the subscriber is down) or probing.',
+    labelNames: ['subscriber', 'class', 'state'],
+    registers,
+  })
   const latency = new Histogram({
     name: 'tributary_sync_latency_seconds',
     help: 'From the commit at the source until the patch took effect at the subscriber.',
@@ -182,6 +190,10 @@ function createDeliveryMetrics(registers: Registry[]): (subscriber: string) => D
     },
     answered: (entity, outcome) => answers.inc({ subscriber, entity, outcome }),
     deadLettered: (entity, code) => deadLetters.inc({ subscriber, entity, code }),
+    retried: (entity) => retries.inc({ subscriber, entity }),
+    breaker(entityClass, now) {
+      for (const state of BREAKER_STATES) breakers.set({ subscriber, class: entityClass, state }, state === now ? 1 : 0)
+    },
     lag: (entity, partition, records) => lag.set({ subscriber, entity, partition }, records),
     batch: (entity, _records, ledgerMs, applyMs) => {
       ledgerSeconds.observe({ subscriber, entity }, ledgerMs / 1000)

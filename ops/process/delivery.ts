@@ -5,7 +5,7 @@ import type { Route } from '../../consumers/item.ts'
 import { Ledger } from '../../consumers/ledger/ledger.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import { runDelivery as runGroup } from '../../consumers/pipeline.ts'
-import { ENTITY_CLASSES } from '../../schemas/entity.ts'
+import { ENTITY_CLASSES, type EntityClass } from '../../schemas/entity.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { consumerGroup, entityTopic } from '../../schemas/topics.ts'
 import type { Declaration } from '../declaration/declaration.ts'
@@ -50,6 +50,7 @@ export async function runDelivery(
           openLedger: (destination) => openLedger(environment, destination),
           blobs: openBlobStore(declaration),
           concurrency: subscriber.concurrency,
+          ...policiesOf(subscriber, entityClass),
           observer: parts.observer,
           log,
           onReady: parts.onReady(entityClass),
@@ -63,6 +64,22 @@ export async function runDelivery(
   })
   const results = await Promise.allSettled(groups)
   for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+/** What a standard class leaves of an allowance to the critical class of the same subscriber. */
+const RESERVE_FOR_CRITICAL = 0.2
+
+function policiesOf({ retry, breaker, mappings }: DeclaredSubscriber, entityClass: EntityClass) {
+  const sharesAllowance = mappings.some(({ entity }) => entity.class === 'critical')
+  return {
+    retry: { attemptsMax: retry.attempts, firstMs: retry.firstMs, deadAfterMs: retry.deadAfterMs },
+    breaker: {
+      failures: breaker.failures,
+      probeMsMin: breaker.probeEveryMs.first,
+      probeMsMax: breaker.probeEveryMs.most,
+    },
+    reserve: entityClass === 'standard' && sharesAllowance ? RESERVE_FOR_CRITICAL : 0,
+  }
 }
 
 /** @throws TributaryError `declaration-invalid` */
@@ -79,7 +96,7 @@ export function findSubscriber(declaration: Declaration, name: string): Declared
 export function groupsOf(
   declaration: Declaration,
   subscriber: DeclaredSubscriber,
-): { entityClass: string; groupId: string; routes: readonly Route[] }[] {
+): { entityClass: EntityClass; groupId: string; routes: readonly Route[] }[] {
   return ENTITY_CLASSES.flatMap((entityClass) => {
     const mappings = subscriber.mappings.filter(({ entity }) => entity.class === entityClass)
     if (mappings.length === 0) return []
@@ -87,6 +104,7 @@ export function groupsOf(
       topic: entityTopic(declaration.name, mapping.entity.name),
       mapping,
       fingerprinter: createFingerprinter(declaration.ledger.fingerprintKey, mapping.fields),
+      partitions: declaration.entities.get(mapping.entity.name)!.partitions,
     }))
     return [{ entityClass, groupId: consumerGroup(declaration.name, subscriber.name, entityClass), routes }]
   })

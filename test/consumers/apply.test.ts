@@ -8,7 +8,6 @@ import {
   type Patch,
 } from '../../connectors/destination.ts'
 import { apply } from '../../consumers/apply.ts'
-import { NEXT, PAUSE_MS_MAX, pauseMs, THROTTLE_MS_MAX } from '../../consumers/outcomes.ts'
 
 const mapping = {} as EntityMapping
 const signal = new AbortController().signal
@@ -68,48 +67,5 @@ describe('a refused batch', () => {
   test('is told from a defect, which is not split', async () => {
     const broken = { batchMax: 10, apply: () => Promise.reject(new TypeError('x')) } as unknown as Destination
     await expect(apply(broken, mapping, [patch('a'), patch('b')], signal)).rejects.toThrowError(TypeError)
-  })
-})
-
-describe('what follows an outcome', () => {
-  const error = new Error('away')
-  const outcomes: Record<Outcome['kind'], Outcome> = {
-    applied: { kind: 'applied' },
-    unchanged: { kind: 'unchanged' },
-    newer: { kind: 'newer' },
-    absent: { kind: 'absent' },
-    conflict: { kind: 'conflict' },
-    blocked: { kind: 'blocked', by: 'customers', code: '23503', reason: 'a parent is missing' },
-    throttled: { kind: 'throttled', afterMs: 5_000 },
-    unavailable: { kind: 'unavailable', error },
-    unknown: { kind: 'unknown', error },
-    rejected: { kind: 'rejected', code: '22003', reason: 'out of range' },
-  }
-
-  test('an outage never ends in a dead letter, a rejection always does, and doubt is never taken for success', () => {
-    expect(NEXT.unavailable).toBe('again-later')
-    expect(NEXT.throttled).toBe('again-later')
-    expect(NEXT.unknown).toBe('again-uncertain')
-    expect(NEXT.rejected).toBe('dead-letter')
-    expect(NEXT.newer).toBe('overtaken')
-    expect(NEXT.absent).toBe('again-full')
-  })
-
-  test.each(Object.keys(outcomes) as Outcome['kind'][])('%s waits within the bounds, in every round', (kind) => {
-    for (const round of [1, 2, 5, 50, 5_000]) {
-      const waits = pauseMs([outcomes[kind]], round, 1)
-      expect(waits).toBeGreaterThanOrEqual(0)
-      expect(waits).toBeLessThanOrEqual(Math.max(PAUSE_MS_MAX, 5_000))
-    }
-  })
-
-  test('what contradicts itself for ever is not asked without a pause', () => {
-    expect(pauseMs([outcomes.absent], 1, 0)).toBe(0)
-    expect(pauseMs([outcomes.absent], 10, 0)).toBeGreaterThan(0)
-  })
-
-  test('a destination is not asked again before the time it named, and not later than the bound', () => {
-    expect(pauseMs([outcomes.throttled, outcomes.applied], 1, 0)).toBeGreaterThanOrEqual(5_000)
-    expect(pauseMs([{ kind: 'throttled', afterMs: Number.MAX_SAFE_INTEGER }], 1, 1)).toBe(THROTTLE_MS_MAX)
   })
 })

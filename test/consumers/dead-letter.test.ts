@@ -14,7 +14,9 @@ const LETTER: DeadLetter = {
   code: '23514',
   reason: 'a check failed',
   attempts: 3,
-  failedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+  replays: 2,
+  nextTryAtMs: null,
+  firstFailedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
 }
 
 test('a dead letter keeps its bytes and headers, and says what failed as Kafka Connect does and in our words', () => {
@@ -33,7 +35,8 @@ test('a dead letter keeps its bytes and headers, and says what failed as Kafka C
     'tributary.code': '23514',
     'tributary.attempts': '3',
     'tributary.first-failed-at': '2026-01-02T03:04:05.000Z',
-    'tributary.replays': '0',
+    'tributary.replays': '2',
+    'tributary.state': 'dead',
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decode, readHead } from '../../consumers/decode.ts'
+import { NO_TRIALS } from '../../consumers/trials.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { deleteOf, recordOf, sampleDecoder, TOPIC, upsertOf, versionAt } from './fixtures.ts'
 
@@ -34,6 +35,9 @@ describe('a whole record', () => {
     headers: record.headers,
     offset: record.offset,
     tickets: [0],
+    trials: NO_TRIALS,
+    replays: null,
+    onSettled: [],
   })
 
   test('is a change or a delete', async () => {

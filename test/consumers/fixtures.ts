@@ -31,7 +31,7 @@ export const MAPPING: EntityMapping = {
 }
 
 export const FINGERPRINTER = createFingerprinter(SECRET, MAPPING.fields)
-export const ROUTE: Route = { topic: TOPIC, mapping: MAPPING, fingerprinter: FINGERPRINTER }
+export const ROUTE: Route = { topic: TOPIC, mapping: MAPPING, fingerprinter: FINGERPRINTER, partitions: 1 }
 
 export function versionAt(position: number | bigint, ordinal = 0, epoch = 1n): Version {
   return { epoch, position: BigInt(position), ordinal }
@@ -67,6 +67,8 @@ export const SILENT_OBSERVER: DeliveryObserver = {
   applied() {},
   answered() {},
   deadLettered() {},
+  retried() {},
+  breaker() {},
   lag() {},
   batch() {},
 }

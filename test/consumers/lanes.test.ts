@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Lanes, type Waiting } from '../../consumers/lanes.ts'
+import { NO_TRIALS } from '../../consumers/trials.ts'
 
 let ticket = 0
 function record(key: string, position: bigint, value: Buffer | null = Buffer.from(`${key}@${position}`)): Waiting {
@@ -11,6 +12,9 @@ function record(key: string, position: bigint, value: Buffer | null = Buffer.fro
     headers: {},
     offset: position,
     tickets: [ticket++],
+    trials: NO_TRIALS,
+    replays: null,
+    onSettled: [],
   }
 }
 

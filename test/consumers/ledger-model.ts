@@ -13,6 +13,7 @@ const NONE = '-'.repeat(16)
 const CERTAIN = '0'.repeat(14)
 const NEVER = '0'.repeat(40)
 const UNKNOWN = 'f'.repeat(40)
+const NO_FAILURES = '0'.repeat(16)
 
 interface Entry {
   version: string
@@ -76,7 +77,8 @@ export class LedgerModel {
       if (entry.till === CERTAIN || wanted > entry.newest) entry.newest = wanted
       this.#set(scope, key, { ...entry, holder: this.#flaws.noMarks ? NONE : token })
       const left = entry.till === CERTAIN ? 0 : Math.max(0, Number(entry.till) - now)
-      return `g${entry.state}${entry.till === CERTAIN ? 'c' : 'u'}${digits(left)}${entry.dead}${entry.prints}`
+      const failing = entry.dead === '0' ? '' : (this.store.get(failingKey(scope, key)) ?? NEVER + NO_FAILURES)
+      return `g${entry.state}${entry.till === CERTAIN ? 'c' : 'u'}${digits(left)}${entry.dead}${failing}${entry.prints}`
     })
   }
 
@@ -91,17 +93,27 @@ export class LedgerModel {
     return requests.map((request) => {
       const found = this.store.get(entryKey(scope, request.key))
       const entry = { ...(found === undefined ? missing('--------') : parse(found)), holder: NONE }
-      if (request.result === 'newer') {
+      const name = entryKey(scope, request.key)
+      const hash = failingKey(scope, request.key)
+      const letter = entry.dead === '0' ? NEVER : (this.store.get(hash)?.slice(0, 40) ?? NEVER)
+      if (request.result === 'failed') {
+        this.store.set(hash, letter + request.applied)
+        if (entry.dead === '0' && found !== undefined) this.store.set(name, `${found.slice(0, 79)}f${found.slice(80)}`)
+      } else if (request.result === 'newer') {
         const till = entry.till === CERTAIN ? digits(now) : entry.till
         this.#set(scope, request.key, { ...entry, wrote: this.#runOf(), till })
       } else if (request.result === 'dead') {
         this.#set(scope, request.key, { ...entry, dead: '1' })
+        this.store.set(hash, (letter > request.version ? letter : request.version) + NO_FAILURES)
       } else if (entry.version > request.version) {
         this.#set(scope, request.key, entry)
       } else if (!request.full && (entry.wrote !== this.#runOf() || entry.state === 'n')) {
         return 'again'
       } else {
         const fences = compares && (request.version >= entry.newest || this.#flaws.anyFullPatchEnds === true)
+        const stays = entry.dead !== '0' && letter > request.version
+        if (stays) this.store.set(hash, letter + NO_FAILURES)
+        else this.store.delete(hash)
         const certain = request.full && (Number(entry.till) <= now || fences)
         this.#set(scope, request.key, {
           version: request.version,
@@ -109,7 +121,7 @@ export class LedgerModel {
           wrote: this.#runOf(),
           holder: NONE,
           till: certain ? CERTAIN : entry.till,
-          dead: '0',
+          dead: stays ? '1' : '0',
           newest: entry.newest,
           prints: request.applied,
         })
@@ -121,6 +133,10 @@ export class LedgerModel {
   /** For the negative control that records first: what a settle would write, whatever is marked. */
   writeEarly(scope: Scope, key: string, version: string, state: 'l' | 'd', prints: string): void {
     this.#set(scope, key, { ...missing(this.#runOf()), version, state, prints })
+  }
+
+  hasFailing(): boolean {
+    return [...this.store.keys()].some((key) => key.includes(':failing:'))
   }
 
   printsOf(scope: Scope, key: string): string {
@@ -149,6 +165,11 @@ export function ownerKey({ subscriber, entity, partition }: Scope): string {
 
 export function entryKey({ subscriber, entity, partition }: Scope, key: string): string {
   return `{${subscriber}/${entity}/${partition}}:key:${key}`
+}
+
+/** A field of the hash of failing keys. */
+export function failingKey({ subscriber, entity, partition }: Scope, key: string): string {
+  return `{${subscriber}/${entity}/${partition}}:failing:${key}`
 }
 
 function digits(ms: number): string {

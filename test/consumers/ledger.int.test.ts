@@ -270,16 +270,20 @@ describe('settle', () => {
     await first.gate('k', versionAt(2))
     expect(await first.settle('k', versionAt(2), { result: 'dead' })).toBe('settled')
     const second = await own(ledger)
-    expect(await second.gate('k', versionAt(3))).toMatchObject({ dead: true, uncertain: false, state: 'live' })
+    expect(await second.gate('k', versionAt(3))).toMatchObject({
+      letter: packVersion(versionAt(2)),
+      uncertain: false,
+      state: 'live',
+    })
     await second.settle('k', versionAt(3))
-    expect(await second.gate('k', versionAt(4))).toMatchObject({ dead: false })
+    expect(await second.gate('k', versionAt(4))).toMatchObject({ letter: null })
   })
 
   test('a dead letter of a key that never was applied leaves it without a state', async () => {
     const owner = await own(await openLedger())
     await owner.gate('k', versionAt(1))
     await owner.settle('k', versionAt(1), { result: 'dead' })
-    expect(await owner.gate('k', versionAt(1))).toMatchObject({ state: 'none', dead: true })
+    expect(await owner.gate('k', versionAt(1))).toMatchObject({ state: 'none', letter: packVersion(versionAt(1)) })
   })
 
   test('the entry of a deleted key expires, also after it was asked for again, and that of a live one does not', async () => {

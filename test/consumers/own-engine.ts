@@ -3,11 +3,14 @@ import type { BlobStore } from '../../connectors/blobs/store.ts'
 import type { Destination, Outcome, Patch } from '../../connectors/destination.ts'
 import type { Log } from '../../connectors/kafka/client.ts'
 import type { OutgoingRecord } from '../../connectors/kafka/producer.ts'
+import { BREAKER, type BreakerPolicy } from '../../consumers/breaker.ts'
 import type { DeadLetterWriter } from '../../consumers/dead-letter.ts'
 import { Engine } from '../../consumers/engine.ts'
 import { ClaimFetcher } from '../../consumers/fetch-claims.ts'
+import { Health } from '../../consumers/health.ts'
 import type { Ledger } from '../../consumers/ledger/ledger.ts'
 import { Membership } from '../../consumers/membership.ts'
+import { RETRY, type RetryPolicy } from '../../consumers/outcomes.ts'
 import type { Change, Delta } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { ROUTE, recordOf, SILENT_OBSERVER, sampleDecoder, TOPIC } from './fixtures.ts'
@@ -21,6 +24,8 @@ export interface EngineChoice {
   /** Where large values are; by default there is no store. */
   readonly blobs?: BlobStore
   readonly log?: Log
+  readonly retry?: RetryPolicy
+  readonly breaker?: BreakerPolicy
   /** What the destination answers for each request; by default everything is applied. May throw. */
   readonly answer?: (patches: readonly Patch[], request: number) => readonly Outcome[] | Promise<readonly Outcome[]>
 }
@@ -58,6 +63,7 @@ export function startEngine(choice: EngineChoice = {}) {
     claim: asking((scope, token) => model.claim(scope, token, Date.now())),
     gate: asking((scope, token, requests) => model.gate(scope, token, lateRequestMs, requests, Date.now())),
     settle: asking((scope, token, requests) => model.settle(scope, token, compares, requests, Date.now())),
+    hasFailing: async () => model.hasFailing(),
   }
   const answer = choice.answer ?? ((patches: readonly Patch[]) => patches.map(() => APPLIED))
   const destination: Destination = {
@@ -101,12 +107,18 @@ export function startEngine(choice: EngineChoice = {}) {
       } as unknown as DeadLetterWriter,
       claims: new ClaimFetcher(choice.blobs ?? null),
       membership,
+      health: new Health({
+        breaker: choice.breaker ?? BREAKER,
+        requestsMax: concurrency,
+        reserve: 0,
+        budget: () => null,
+      }),
+      retry: choice.retry ?? RETRY,
       observer: SILENT_OBSERVER,
       log: choice.log ?? (() => {}),
       signal: stop.signal,
     },
     routes: [ROUTE],
-    concurrency,
     onFailure: (error) => failures.push(error),
   })
   onTestFinished(() => {

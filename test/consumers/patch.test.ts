@@ -48,8 +48,10 @@ function change(after: Record<string, Value>, op: 'update' | 'delete' = 'update'
   return op === 'delete' ? { ...head, op } : { ...head, op, changed: null, after, claims: {} }
 }
 
+const FINE = { letter: null, attempts: 0, firstFailedAtMs: 0 }
+
 function entry(fingerprints: Fingerprints, with_: Partial<LedgerEntry> = {}): LedgerEntry {
-  return { state: 'live', uncertain: false, uncertainForMs: 0, dead: false, fingerprints, tag: null, ...with_ }
+  return { state: 'live', uncertain: false, uncertainForMs: 0, ...FINE, fingerprints, tag: null, ...with_ }
 }
 
 const whole = { id: '42', email: 'a@x', phone: '1' }

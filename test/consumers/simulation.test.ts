@@ -40,7 +40,6 @@ const FLAWS: readonly [string, Flaws, boolean][] = [
   ['the ledger is written before applying', { recordsFirst: true }, true],
   ['a partial patch creates', { partialCreates: true }, true],
   ['a full patch is never repeated', { neverHolds: true }, false],
-  ['a full patch older than what is in flight ends the doubt', { anyFullPatchEnds: true }, true],
 ]
 
 test.each(FLAWS)('random schedules show that %s', { timeout: 120_000 }, async (_flaw, flaws, compares) => {

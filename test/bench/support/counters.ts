@@ -88,6 +88,8 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
         delivery.otherAnswers[outcome] = (delivery.otherAnswers[outcome] ?? 0) + 1
       },
       deadLettered: () => delivery.deadLetters++,
+      retried: () => {},
+      breaker: () => {},
       lag: (_entity, partition, records) => lags.set(partition, records),
       batch(_entity, _records, ledgerMs, applyMs) {
         delivery.batches++

@@ -1,12 +1,15 @@
 import type { Destination, Outcome, Patch } from '../../../connectors/destination.ts'
 import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
 import type { Assignment } from '../../../consumers/assignment.ts'
+import { BREAKER } from '../../../consumers/breaker.ts'
 import type { DeadLetterWriter } from '../../../consumers/dead-letter.ts'
 import { Engine } from '../../../consumers/engine.ts'
 import { ClaimFetcher } from '../../../consumers/fetch-claims.ts'
+import { Health } from '../../../consumers/health.ts'
 import type { Waiting } from '../../../consumers/lanes.ts'
 import type { GateRequest, Ledger, Scope, SettleRequest } from '../../../consumers/ledger/ledger.ts'
 import { Membership } from '../../../consumers/membership.ts'
+import { RETRY } from '../../../consumers/outcomes.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { compareVersions } from '../../../schemas/version.ts'
 import { ROUTE, SILENT_OBSERVER, sampleDecoder, TOPIC } from '../fixtures.ts'
@@ -78,12 +81,13 @@ export class Member {
         deadLetters: deadLetters as unknown as DeadLetterWriter,
         claims: new ClaimFetcher(null),
         membership: this.membership,
+        health: new Health({ breaker: BREAKER, requestsMax: 2, reserve: 0, budget: () => null }),
+        retry: RETRY,
         observer: SILENT_OBSERVER,
         log: () => {},
         signal: this.#stop.signal,
       },
       routes: [ROUTE],
-      concurrency: 2,
       onFailure: (error) => surroundings.failed(error),
     })
   }
@@ -133,6 +137,7 @@ export class Member {
         this.#call(() => gate(scope, token, requests)),
       settle: (scope: Scope, token: string, requests: readonly SettleRequest[]) =>
         this.#call(() => settle(scope, token, requests)),
+      hasFailing: async () => false,
     }
     return ledger as unknown as Ledger
   }
@@ -166,8 +171,8 @@ export class Member {
         if (coalesced || record.value !== null) came.set(record.key, { ...record, tickets: [] })
         return coalesced
       }
-      lanes.take = (max) =>
-        take(max).map((record) => {
+      lanes.take = (max, already) =>
+        take(max, already).map((record) => {
           const last = came.get(record.key)
           if (record.tickets.length < 2 || !last || compareVersions(last.version, record.version) === 0) return record
           return { ...last, tickets: record.tickets }
