@@ -208,6 +208,23 @@ export const CATALOGUE = {
     normalWhen: 'when the row was corrected meanwhile, or the key was written otherwise',
     whatToDo: 'List those there are: `tributary dlq list`.',
   },
+  'command-unanswered': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning:
+      'A command for a subscriber is on its commands topic, and no delivery process has carried it out within the time given.',
+    normalWhen: 'while delivery is stopped, starts, or waits for the subscriber',
+    whatToDo:
+      'Look at `tributary status` and start `tributary deliver <subscriber>`: commands are kept for seven days and are carried out when it comes to them. Do not send them again; look at the result later.',
+  },
+  'command-failed': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'A command for a subscriber was carried out, and what it asked for failed: the dead letter stays.',
+    normalWhen: 'when dead letters are replayed before their cause is mended',
+    whatToDo:
+      'Mend what the codes say, at the source, in the mapping or at the subscriber, and run it again. `tributary dlq show` has the difference.',
+  },
   'history-lost': {
     fate: 'retry',
     exitCode: 1,

@@ -10,7 +10,7 @@ export function formatStatus(status: Status, nowMs: number): string[] {
     ),
     '',
     ...table(
-      ['SUBSCRIBER', 'ENTITY', 'LAG RECORDS', 'LAG TIME', 'LAST APPLIED', 'DEAD LETTERS'],
+      ['SUBSCRIBER', 'ENTITY', 'LAG RECORDS', 'LAG TIME', 'LAST APPLIED', 'RETRYING', 'DEAD'],
       status.subscribers.map((row) => subscriberCells(row, nowMs)),
     ),
     ...status.failures.flatMap(({ message }) => ['', ...failureLines(message)]),
@@ -37,11 +37,12 @@ function kept({ retainedBytes, retainedLimitBytes }: SourceRow): string {
 }
 
 function subscriberCells(row: SubscriberRow, nowMs: number): string[] {
-  const { subscriber, entity, lagRecords, lagSeconds, lastAppliedAt, ledgerAnswers, deadLetters } = row
+  const { subscriber, entity, lagRecords, lagSeconds, lastAppliedAt, ledgerAnswers } = row
+  const letters = [row.retryingLetters, row.deadLetters].map((count) => String(count ?? '?'))
   const ago =
     lastAppliedAt === null ? 'never' : `${seconds(Math.round((nowMs - Date.parse(lastAppliedAt)) / 1000))} ago`
   const last = ledgerAnswers ? ago : '?'
-  return [subscriber, entity, String(lagRecords ?? '?'), seconds(lagSeconds), last, String(deadLetters ?? '?')]
+  return [subscriber, entity, String(lagRecords ?? '?'), seconds(lagSeconds), last, ...letters]
 }
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const

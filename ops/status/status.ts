@@ -1,7 +1,9 @@
 import { openAdmin } from '../../connectors/kafka/admin.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
+import type { LetterState } from '../../schemas/dead-letter.ts'
 import { type ErrorCode, TributaryError } from '../../schemas/errors.ts'
 import { captureDeadLetterTopic, deadLetterTopic, entityTopic } from '../../schemas/topics.ts'
+import { LetterScan } from '../dead-letters/subscriber/scan.ts'
 import type { DeclaredEntity } from '../declaration/declaration.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { openSource } from '../process/capture.ts'
@@ -48,7 +50,10 @@ export interface SubscriberRow {
   readonly lastAppliedAt: string | null
   /** Whether `lastAppliedAt` is known. */
   readonly ledgerAnswers: boolean
+  /** Those that wait for a person or a later change. */
   readonly deadLetters: number | null
+  /** Those that are tried again by themselves. */
+  readonly retryingLetters: number | null
 }
 
 /**
@@ -112,7 +117,7 @@ async function subscriberRows(
   const entities = subscriber.mappings.map(({ entity }) => entity as DeclaredEntity)
   const [lags, dead, applied] = await Promise.all([
     ask(lagByTopic(environment, subscriber)),
-    ask(deadLettersByEntity(environment, deadLetterTopic(environment.declaration.name, subscriber.name))),
+    ask(lettersByEntity(environment, deadLetterTopic(environment.declaration.name, subscriber.name))),
     ask(lastApplied(environment, subscriber.name, entities)),
   ])
   return entities.map(({ name }) => {
@@ -125,7 +130,8 @@ async function subscriberRows(
       lagSeconds: lagSeconds(lagRecords, last?.committedAtSeconds),
       lastAppliedAt: last ? new Date(last.settledAtMs).toISOString() : null,
       ledgerAnswers: applied !== undefined,
-      deadLetters: dead === undefined ? null : (dead.get(name) ?? 0),
+      deadLetters: dead === undefined ? null : (dead.get(name)?.dead ?? 0),
+      retryingLetters: dead === undefined ? null : (dead.get(name)?.retrying ?? 0),
     }
   })
 }
@@ -168,6 +174,20 @@ async function deadLettersByEntity({ declaration, kafka }: Environment, topic: s
     const entity = key.slice(0, key.indexOf('/'))
     counts.set(entity, (counts.get(entity) ?? 0) + 1)
   }
+  return counts
+}
+
+/** The open dead letters of a subscriber. */
+async function lettersByEntity({ declaration, kafka }: Environment, topic: string) {
+  const counts = new Map<string, Record<LetterState, number>>()
+  const scan = await LetterScan.open(kafka, declaration.kafka.brokers, topic)
+  const everything = () => true
+  for await (const letters of scan.read(everything, () => {}, new AbortController().signal))
+    for (const { head } of letters) {
+      const count = counts.get(head.entity) ?? { dead: 0, retrying: 0 }
+      count[head.state]++
+      counts.set(head.entity, count)
+    }
   return counts
 }
 

@@ -156,15 +156,10 @@ test('without an answer it gives up, says that the request is kept, and fails', 
   expect(code).toBe(1)
 })
 
-test('a key that is not there is told, and so is a subscriber, whose turn comes', async () => {
+test('a key that is not there is told', async () => {
   await expectError(['dlq', 'show', 'erp', 'customer', '3', '-f', flow.file], flow.env, {
     code: 'dead-letter-missing',
     exitCode: 1,
     says: ['no open dead letter of customer', 'tributary dlq list erp'],
-  })
-  await expectError(['dlq', 'list', 'warehouse', '-f', flow.file], flow.env, {
-    code: 'usage',
-    exitCode: 2,
-    says: ['warehouse is a subscriber', 'tributary status'],
   })
 })
