@@ -100,12 +100,15 @@ interface Write {
  */
 export class DeadLetterWriter {
   readonly #open: () => Producer
+  readonly #onWrite: (recordKey: string) => void
   #producer: Producer | null = null
   #waiting: Write[] = []
   #sending: Promise<void> | null = null
 
-  constructor(open: () => Producer) {
+  /** @param onWrite called when a record is about to be written: what is known of its key's letter is not the newest any more */
+  constructor(open: () => Producer, onWrite: (recordKey: string) => void = () => {}) {
     this.#open = open
+    this.#onWrite = onWrite
   }
 
   /**
@@ -113,6 +116,7 @@ export class DeadLetterWriter {
    * @throws TributaryError `publish-failed`, `kafka-unreachable`: try again; a repeat replaces the entry
    */
   write(records: readonly OutgoingRecord[]): Promise<void> {
+    for (const { key } of records) this.#onWrite(key)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, resolve, reject })
       this.#sending ??= this.#sendAll().finally(() => {

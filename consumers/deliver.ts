@@ -24,13 +24,13 @@ export async function deliver(
   context: DeliveryContext,
   route: Route,
   taken: readonly { assignment: Assignment; record: Waiting }[],
-  finish: (assignment: Assignment, record: Waiting, how: Settled) => void,
+  finish: (item: Item, how: Settled) => void,
 ): Promise<Delivered> {
   const items = taken.map(({ assignment, record }) => newItem(assignment, record))
   const done = (item: Item, how: Settled) => {
     if (item.done) return
     item.done = true
-    finish(item.assignment, item.record, how)
+    finish(item, how)
   }
   try {
     await tryOnce(context, route, items, done)

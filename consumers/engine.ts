@@ -1,3 +1,4 @@
+import type { Outcome } from '../connectors/destination.ts'
 import type { IncomingRecord, TopicPartition } from '../connectors/kafka/consumer.ts'
 import { isFence } from '../schemas/fence.ts'
 import { Assignment } from './assignment.ts'
@@ -156,6 +157,13 @@ export class Engine {
     return this.#assignments.values()
   }
 
+  /** The assignment of a partition that is held now. */
+  assignmentOf(entity: string, partition: number): Assignment | undefined {
+    for (const assignment of this.#assignments.values())
+      if (assignment.scope.entity === entity && assignment.partition === partition) return assignment
+    return undefined
+  }
+
   /** Starts nothing new and waits until nothing is under way, or for `ms`. */
   async drain(ms: number): Promise<void> {
     this.#stopping = true
@@ -247,10 +255,10 @@ export class Engine {
     const bytes = taken.reduce((sum, { record }) => sum + (record.value?.length ?? 0), 0)
     this.#underWayBytes += bytes
     try {
-      const { items, trouble } = await deliver(this.#context, route, taken, (assignment, record, how) => {
+      const { items, trouble } = await deliver(this.#context, route, taken, ({ assignment, record, outcome }, how) => {
         for (const ticket of record.tickets) assignment.offsets.finish(ticket)
         assignment.lanes.release(record.key)
-        for (const tell of record.onSettled) tell(how)
+        for (const tell of record.onSettled) tell(how, how === 'given-up' ? codeOf(outcome) : null)
       })
       const now = performance.now()
       const told = items.flatMap(({ asked, outcome }) => (asked && outcome ? [outcome] : []))
@@ -356,4 +364,9 @@ function ownBytes({ value, headers }: Bytes): Bytes {
     ownHeaders[name] = Buffer.isBuffer(header) ? own(header) : header
   }
   return { value: ownValue, headers: ownHeaders }
+}
+
+/** Why a record was given up, in a word. */
+function codeOf(outcome: Outcome | null): string | null {
+  return outcome === null ? null : 'code' in outcome ? outcome.code : outcome.kind
 }

@@ -1,7 +1,8 @@
 import { TributaryError } from '../schemas/errors.ts'
+import { resolvedRecord } from './dead-letter.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
 import type { Settled } from './lanes.ts'
-import { packVersion, parseAnswer } from './ledger/entry.ts'
+import { packVersion, parseAnswer, staleLetter } from './ledger/entry.ts'
 import { planPatch } from './patch.ts'
 
 /**
@@ -36,11 +37,13 @@ async function gateGroup(
   const answers = await ledger.gate(assignment.scope, token, requests)
   if (answers === 'fenced') return assignment.refused(token)
   let stale = 0
+  const ended: Item[] = []
   for (const [index, item] of items.entries()) {
     const answer = answers[index]!
     if (answer[0] === 's') {
       stale += item.record.tickets.length
-      finish(item, 'stale')
+      if (endsLetter(item, answer)) ended.push(item)
+      else finish(item, 'stale')
       continue
     }
     item.token = token
@@ -53,5 +56,21 @@ async function gateGroup(
       item.unreadable = error
     }
   }
+  await endLetters(context, ended)
+  for (const item of ended) finish(item, 'stale')
   if (stale > 0) observer.gated(route.mapping.entity.name, 'stale', stale)
+}
+
+/** A dead letter that came back, and is not wanted any more: its subscriber has what it holds, or newer. */
+function endsLetter({ record }: Item, answer: string): boolean {
+  const letter = staleLetter(answer)
+  return record.replays !== null && (letter === null || letter <= packVersion(record.version))
+}
+
+/** Before the lane goes on, so that no letter of a newer record of the key is ended by it. */
+async function endLetters({ prefix, subscriber, deadLetters }: DeliveryContext, items: readonly Item[]): Promise<void> {
+  if (items.length === 0) return
+  await deadLetters.write(
+    items.map(({ assignment, record }) => resolvedRecord(prefix, subscriber, assignment.scope.entity, record.key)),
+  )
 }

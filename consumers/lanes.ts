@@ -19,7 +19,7 @@ export interface Waiting {
   /** How often it was replayed, where it comes back as a dead letter; null for any other. */
   readonly replays: number | null
   /** Who wants to know what became of it. */
-  readonly onSettled: readonly ((how: Settled) => void)[]
+  readonly onSettled: readonly ((how: Settled, code: string | null) => void)[]
 }
 
 interface Lane {

@@ -1,12 +1,14 @@
 import type { BlobStore } from '../connectors/blobs/store.ts'
 import type { Destination } from '../connectors/destination.ts'
-import type { Kafka, Log } from '../connectors/kafka/client.ts'
+import { brokersOf, type Kafka, type Log } from '../connectors/kafka/client.ts'
 import { createGroupConsumer, type GroupConsumer } from '../connectors/kafka/consumer.ts'
 import { createProducer } from '../connectors/kafka/producer.ts'
+import { tailTopic } from '../connectors/kafka/tail-topic.ts'
 import { pause } from '../connectors/pause.ts'
 import { createDeltaDecoder } from '../schemas/codec.ts'
 import { fateOf, TributaryError } from '../schemas/errors.ts'
 import type { Registry } from '../schemas/registry.ts'
+import { commandsTopic, deadLetterTopic } from '../schemas/topics.ts'
 import type { BreakerPolicy } from './breaker.ts'
 import { DeadLetterWriter } from './dead-letter.ts'
 import { Engine } from './engine.ts'
@@ -14,6 +16,7 @@ import { ClaimFetcher } from './fetch-claims.ts'
 import { Health } from './health.ts'
 import type { Route } from './item.ts'
 import type { Ledger } from './ledger/ledger.ts'
+import { LetterDesk } from './letter-desk.ts'
 import { Membership } from './membership.ts'
 import type { DeliveryObserver } from './observer.ts'
 import type { RetryPolicy } from './outcomes.ts'
@@ -80,7 +83,11 @@ export async function runDelivery(options: DeliveryOptions, signal: AbortSignal)
 async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<void> {
   const destination = options.openDestination()
   const ledger = options.openLedger(destination)
-  const deadLetters = new DeadLetterWriter(() => createProducer(options.kafka))
+  let desk: LetterDesk | null = null
+  const deadLetters = new DeadLetterWriter(
+    () => createProducer(options.kafka),
+    (recordKey) => desk?.outdate(recordKey),
+  )
   const failed = new AbortController()
   const over = Promise.withResolvers<void>()
   const fail = (error: Error) => {
@@ -107,9 +114,21 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
       onFailure: fail,
     })
     const stopping = AbortSignal.any([signal, failed.signal])
+    const tail = (topic: string) => () => tailTopic(options.kafka, brokersOf(options.kafka), topic)
+    desk = new LetterDesk({
+      prefix,
+      subscriber,
+      engine,
+      deadLetters,
+      openLettersTail: tail(deadLetterTopic(prefix, subscriber)),
+      openCommandsTail: tail(commandsTopic(prefix, subscriber)),
+      resync: () => Promise.reject(new Error('to come')),
+      log,
+    })
     consumer = createConsumer(options, engine, membership, fail, stopping)
     await consumer.start()
     const committing = commitRegularly(consumer, engine, options, stopping)
+    const bringingBack = desk.run(stopping).catch(fail)
     const watchdog = setInterval(() => {
       const silentMs = membership.silentMs
       if ([...engine.assignments].length > 0 && silentMs > STALLED_MS)
@@ -130,6 +149,7 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
       failed.abort()
       membership.wake()
       await committing
+      await bringingBack
     }
     await commit(consumer, engine, options)
   } finally {

@@ -122,7 +122,8 @@ function isOlderThanLetter({ entry, record }: Item): boolean {
 
 function endsLetter(item: Item): boolean {
   const settles = item.again === null && CONSEQUENCES[item.outcome!.kind].next === 'settle'
-  return settles && item.entry!.letter !== null && !isOlderThanLetter(item)
+  // One that came back ends its letter also where the ledger has forgotten that there is one.
+  return settles && (item.entry!.letter !== null || item.record.replays !== null) && !isOlderThanLetter(item)
 }
 
 function toDeadLetter(route: Route, item: Item): DeadLetter {

@@ -43,6 +43,11 @@ export function parseAnswer(answer: string): LedgerEntry {
   }
 }
 
+/** The packed version of the dead letter that waits, from the gate's answer for a key that is stale; null for none. */
+export function staleLetter(answer: string): string | null {
+  return answer.length > VERSION_CHARS ? answer.slice(1, 1 + VERSION_CHARS) : null
+}
+
 const VERSION_CHARS = 2 * VERSION_BYTES
 const ATTEMPTS_DIGITS = 2
 const ATTEMPTS_MAX = 99

@@ -14,7 +14,7 @@ export function typeOfLiterals(literals: readonly Literal[]): FieldType | undefi
   if (kinds.size !== 1) return undefined
   if (kinds.has('string')) return { kind: 'string' }
   if (kinds.has('boolean')) return { kind: 'boolean' }
-  return { kind: literals.every((literal) => Number.isSafeInteger(literal)) ? 'int64' : 'double' }
+  return { kind: literals.every((literal) => Number.isInteger(literal)) ? 'int64' : 'double' }
 }
 
 /** A literal in the canonical form of a type; undefined where it does not fit, or the type has no literals. Numbers may be texts. */

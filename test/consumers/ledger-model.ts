@@ -72,7 +72,7 @@ export class LedgerModel {
       entry.wrote = this.#runOf()
       if (wanted < entry.version || (wanted === entry.version && entry.till === CERTAIN)) {
         if (uncertain) this.#set(scope, key, { ...entry, holder: NONE })
-        return 's'
+        return `s${entry.dead === '1' ? (this.store.get(failingKey(scope, key)) ?? '') : ''}`
       }
       if (entry.till === CERTAIN || wanted > entry.newest) entry.newest = wanted
       this.#set(scope, key, { ...entry, holder: this.#flaws.noMarks ? NONE : token })

@@ -87,6 +87,14 @@ export function startEngine(choice: EngineChoice = {}) {
   const decoder = sampleDecoder()
   const membership = new Membership(10_000)
   const stop = new AbortController()
+  const hooks = { onWrite: (_recordKey: string) => {} }
+  const deadLetters = {
+    async write(records: readonly OutgoingRecord[]) {
+      for (const { key } of records) hooks.onWrite(key)
+      reach('deadLetters', 'publish-failed')
+      letters.push(...records)
+    },
+  } as unknown as DeadLetterWriter
   const engine = new Engine({
     context: {
       prefix: 'shop',
@@ -99,12 +107,7 @@ export function startEngine(choice: EngineChoice = {}) {
           return (await decoder.decode(subject, key, value)) as Delta
         },
       },
-      deadLetters: {
-        write: async (records: readonly OutgoingRecord[]) => {
-          reach('deadLetters', 'publish-failed')
-          letters.push(...records)
-        },
-      } as unknown as DeadLetterWriter,
+      deadLetters,
       claims: new ClaimFetcher(choice.blobs ?? null),
       membership,
       health: new Health({
@@ -135,6 +138,10 @@ export function startEngine(choice: EngineChoice = {}) {
     engine,
     sent,
     letters,
+    deadLetters,
+    set onWrite(hook: (recordKey: string) => void) {
+      hooks.onWrite = hook
+    },
     failures,
     model,
     away,
