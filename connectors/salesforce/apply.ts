@@ -38,7 +38,8 @@ const MISSING_FOR_UPDATE_ONLY: Outcome = {
 
 /**
  * Applies patches of one entity. A collection upsert creates what is missing and has no form that does not, so it takes full patches alone;
- * others, and deletes, go to objects by the ids that a query found, which can never make a half object.
+ * others, and deletes, go to objects by the ids that a query found, which can never make a half object. Deletes come first and full patches last,
+ * as what frees a unique value has to go before what takes it.
  */
 export async function applyPatches(
   session: Session,
@@ -80,7 +81,6 @@ export async function applyPatches(
     for (const [index, { at, missing }] of items.entries())
       outcomes[at] = results[index]!.kind === 'absent' ? missing : results[index]!
   }
-  // What frees a unique value goes before what takes it.
   const isSingle = updates.length <= SINGLES_MAX && updates.every(({ key }) => isPlainKey(key))
   const byId = isSingle ? removals : [...removals, ...updates]
   if (byId.length > 0) {

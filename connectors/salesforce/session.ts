@@ -84,6 +84,9 @@ export function createSession(http: HttpClient, options: SessionOptions, now = (
     )
     const header = answer.headers['sforce-limit-info']
     usage = readLimitInfo(Array.isArray(header) ? header.join(';') : header, now()) ?? usage
+    // A refusal for the limit need not tell it.
+    if (answer.status === 403 && usage !== null && answer.body.includes('REQUEST_LIMIT_EXCEEDED'))
+      usage = { ...usage, used: usage.max, atMs: now() }
     return answer
   }
 

@@ -43,7 +43,10 @@ export function misfits(
       continue
     }
     say(!field.updateable, `${where} may not be changed`)
-    say(!field.createable && !mapping.updateOnly, `${where} may not be given when an object is made`)
+    say(
+      field.updateable && !field.createable && !mapping.updateOnly,
+      `${where} may not be given when an object is made`,
+    )
     if (lookupOf(mapping, mapped.to)) missing.push(...lookupMisfits(mapping, mapped.to, field, objects))
     else
       say(!takes(mapped.type, field), `${where} is of type ${field.type}, which does not take ${kindOf(mapped.type)}`)
