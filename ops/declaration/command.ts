@@ -7,6 +7,7 @@ import type { Problem } from './problem.ts'
 import { formatFindings } from './report/findings.ts'
 import { formatExaminations } from './report/sources.ts'
 import { formatNext, formatSummary, summarise } from './report/summary.ts'
+import { transformProblems } from './subscribers/custom-transforms.ts'
 import type { Environment } from './yaml/environment.ts'
 
 /** What the command touches of its process. */
@@ -75,8 +76,10 @@ async function validate(
       exitCode: error.exitCode,
     }
   }
-  const { declaration, problems } = checkDeclaration(text, file, env)
-  if (!declaration) {
+  const checked = checkDeclaration(text, file, env)
+  const { declaration } = checked
+  const problems = declaration ? await transformProblems(declaration) : checked.problems
+  if (!declaration || problems.length > 0) {
     const output = json
       ? envelope(failed(file, problems, describeProblems(file, problems)))
       : formatFindings(problems, text, look)

@@ -6,6 +6,7 @@ import { checkForm } from './checks/form-checks.ts'
 import type { TableName } from './notation.ts'
 import { formatProblem, type Problem, SHOWN_PROBLEMS_MAX, sortProblems } from './problem.ts'
 import { resolve } from './resolve.ts'
+import type { DeclaredTransforms } from './subscribers/custom-transforms.ts'
 import type { DeclaredSubscriber } from './subscribers/declared.ts'
 import { type Environment, type ReadSecret, readSecretFile } from './yaml/environment.ts'
 import { FILE_BYTES_MAX, locate } from './yaml/located.ts'
@@ -27,6 +28,8 @@ export interface Declaration {
   /** Where large values are; null when they travel in their records. */
   readonly blobs: DeclaredBlobs | null
   readonly claims: { readonly aboveBytes: number; readonly recordBytesMax: number }
+  /** The file of the user's own transforms; null for none. */
+  readonly transforms: DeclaredTransforms | null
   readonly sources: ReadonlyMap<string, DeclaredSource>
   readonly entities: ReadonlyMap<string, DeclaredEntity>
   readonly subscribers: ReadonlyMap<string, DeclaredSubscriber>
@@ -148,5 +151,6 @@ export function checkDeclaration(
   }
   const { declared, problems } = checkForm(located)
   const found = sortProblems([...located.problems, ...problems, ...crossCheck(located)])
-  return declared && found.length === 0 ? { declaration: resolve(declared, file), problems: [] } : { problems: found }
+  if (!declared || found.length > 0) return { problems: found }
+  return { declaration: resolve(declared, file, (path) => located.problem(path, '')), problems: [] }
 }

@@ -213,6 +213,9 @@ export const definition = mapping({
   topics: topics.prefault({}).describe('How long topics keep what.'),
   blobs: blobs.optional().describe('Where large values are. Without it they travel in their records.'),
   claims: claims.prefault({}).describe('What counts as large.'),
+  transforms: text('the path of a file such as `./transforms.ts`')
+    .optional()
+    .describe("The file with this pipeline's own transforms, from where this file is."),
   sources: named(source, NAME, 'a mapping of source names').describe('The systems that changes come from, by name.'),
   entities: named(entity, NAME, 'a mapping of entity names').describe('The business objects, by name.'),
   subscribers: named(subscriber, NAME, 'a mapping of subscriber names')

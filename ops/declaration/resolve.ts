@@ -4,6 +4,10 @@ import { durationMs, sizeBytes, sound, unchecked } from './checked-text.ts'
 import type { Declaration, DeclaredBlobs, DeclaredEntity, DeclaredSource } from './declaration.ts'
 import type { Declared } from './definition.ts'
 import { parseTable, splitBrokers } from './notation.ts'
+import type { Path, Problem } from './problem.ts'
+import type { DeclaredTransforms } from './subscribers/custom-transforms.ts'
+import type { WrittenSubscription } from './subscribers/definition.ts'
+import type { WrittenField } from './subscribers/field-definition.ts'
 import { resolveSubscriber } from './subscribers/resolve.ts'
 
 export const SLOT_CHARACTERS_MAX = 63
@@ -14,7 +18,9 @@ export function defaultSlot(name: string, source: string): string {
 }
 
 /** A declaration that was checked, with every default filled in and every name followed. */
-export function resolve(declared: Declared, file: string): Declaration {
+export function resolve(declared: Declared, file: string, place: (path: Path) => Problem): Declaration {
+  const transforms =
+    declared.transforms === undefined ? null : declaredTransforms(declared, declared.transforms, file, place)
   const entities = mapValues(declared.entities, resolveEntity)
   const { brokers, replication } = declared.kafka
   return {
@@ -31,6 +37,7 @@ export function resolve(declared: Declared, file: string): Declaration {
     },
     blobs: declared.blobs === undefined ? null : resolveBlobs(declared.blobs, file),
     claims: { aboveBytes: sizeBytes(declared.claims.above), recordBytesMax: sizeBytes(declared.claims.recordMax) },
+    transforms,
     sources: mapValues(declared.sources, ({ heartbeat, walWarning, ...source }, name): DeclaredSource => {
       const slot = defaultSlot(declared.name, name)
       return {
@@ -43,8 +50,30 @@ export function resolve(declared: Declared, file: string): Declaration {
       }
     }),
     entities,
-    subscribers: mapValues(declared.subscribers, (subscriber, name) => resolveSubscriber(subscriber, name, entities)),
+    subscribers: mapValues(declared.subscribers, (subscriber, name) =>
+      resolveSubscriber(subscriber, name, entities, transforms?.functions ?? NO_FUNCTIONS),
+    ),
   }
+}
+
+const NO_FUNCTIONS = new Map()
+
+function declaredTransforms(
+  { subscribers }: Declared,
+  path: string,
+  file: string,
+  place: (path: Path) => Problem,
+): DeclaredTransforms {
+  const uses = Object.entries(subscribers).flatMap(([subscriber, { entities }]) =>
+    Object.entries(entities).flatMap(([entity, subscription]: [string, WrittenSubscription]) =>
+      Object.entries(subscription?.fields ?? {}).flatMap(([to, written]: [string, WrittenField]) => {
+        if (typeof written === 'string' || written.custom === undefined) return []
+        const at = ['subscribers', subscriber, 'entities', entity, 'fields', to, 'custom']
+        return [{ name: written.custom, place: place(at) }]
+      }),
+    ),
+  )
+  return { file: resolvePath(dirname(file), path), place: place(['transforms']), uses, functions: new Map() }
 }
 
 const REGION = 'us-east-1'

@@ -9,6 +9,7 @@ import { ENTITY_CLASSES, type EntityClass } from '../../schemas/entity.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { consumerGroup, entityTopic } from '../../schemas/topics.ts'
 import type { Declaration } from '../declaration/declaration.ts'
+import { loadTransforms } from '../declaration/subscribers/custom-transforms.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { openBlobStore } from './blobs.ts'
 import type { Environment } from './environment.ts'
@@ -34,6 +35,7 @@ export async function runDelivery(
 ): Promise<void> {
   const { declaration, kafka, registry, log } = environment
   const subscriber = findSubscriber(declaration, subscriberName)
+  await loadTransforms(declaration)
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
   const groups = groupsOf(declaration, subscriber).map(async ({ entityClass, groupId, routes }) => {

@@ -8,6 +8,7 @@ import { type Path, type Problem, shownName } from '../problem.ts'
 import { defaultSlot, SLOT_CHARACTERS_MAX } from '../resolve.ts'
 import type { Located } from '../yaml/located.ts'
 import { checkBlobs } from './blob-checks.ts'
+import type { KnownEntity } from './mapping-checks.ts'
 import { checkSubscribers } from './subscriber-checks.ts'
 import { isMapping, type Mapping, mappingOf, type Report, type Shown, suggestName, textOf } from './unchecked-values.ts'
 
@@ -30,8 +31,33 @@ export function crossCheck(located: Located): readonly Problem[] {
   checkBlobs(root, report)
   for (const [name, entity] of Object.entries(mappingOf(root.entities)))
     checkEntity(['entities', name], mappingOf(entity), mappingOf(root.sources), report, shown)
-  checkSubscribers(root, report, shown)
+  checkSubscribers(root, knownEntities(root), report, shown)
   return problems
+}
+
+function knownEntities(root: Mapping): ReadonlyMap<string, KnownEntity> {
+  const entities = Object.entries(mappingOf(root.entities)).flatMap(([name, value]): [string, KnownEntity][] => {
+    const { fields, key, class: written } = mappingOf(value)
+    // One that has no fields, or none that can be read, was reported: nothing is said of what takes them.
+    if (!isMapping(fields)) return []
+    const types = Object.entries(fields).flatMap(([field, form]): [string, FieldType][] => {
+      const type = typeOf(form)
+      return type === undefined ? [] : [[field, type]]
+    })
+    const parts = Array.isArray(key) ? key : [key]
+    return [
+      [
+        name,
+        {
+          types: new Map(types),
+          fields: Object.keys(fields),
+          key: parts.flatMap((part) => textOf(part) ?? []),
+          isCritical: written === 'critical',
+        },
+      ],
+    ]
+  })
+  return new Map(entities)
 }
 
 function checkNames(root: Mapping, section: string, report: Report): void {

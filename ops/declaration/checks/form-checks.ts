@@ -45,11 +45,14 @@ function convert(text: string, expected: string): number | boolean | undefined {
   return undefined
 }
 
+/** What is wrong with a value as a whole, so that it was not meant for this branch. */
+const UNLIKE: readonly Issue['code'][] = ['invalid_type', 'invalid_value']
+
 /** The issue itself, or for a union the issues of the branch that the value was meant for. */
 function branches(issue: Issue): readonly Issue[] {
   if (issue.code !== 'invalid_union') return [issue]
   const meant = issue.errors.find(
-    (branch) => !branch.some((inner) => inner.code === 'invalid_type' && inner.path.length === 0),
+    (branch) => !branch.some((inner) => UNLIKE.includes(inner.code) && inner.path.length === 0),
   )
   return meant ? meant.flatMap((inner) => branches({ ...inner, path: [...issue.path, ...inner.path] })) : [issue]
 }

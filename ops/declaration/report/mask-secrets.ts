@@ -1,6 +1,6 @@
 /** Fields whose values are secrets, also where someone put one that does not belong there. */
 const SECRET_FIELD =
-  /["']?[\w-]*(?:url|uri|fingerprint|passw|pwd|secret|token|credential|private|api_?-?key|access_?-?key)[\w-]*["']?\s*:(?=\s|$)\s*/gi
+  /["']?[\w-]*(?:url|uri|fingerprint|passw|pwd|secret|token|credential|private|api_?-?key|access_?-?key|headers|authorization|cookie)[\w-]*["']?\s*:(?=\s|$)\s*/gi
 const PLAIN_REFERENCE = /^["']?\$\{[A-Za-z_][A-Za-z0-9_]*\}["']?(?=[\s,}\]]|$)/
 
 /**
@@ -13,7 +13,9 @@ export function maskSecrets(text: string): string {
     .split('\n')
     .map((line) => {
       const indent = line.search(/\S/)
-      if (secretIndent >= 0 && (indent === -1 || indent > secretIndent)) return coverCharacters(line)
+      // The entries of a list may stand as far left as the name of the list.
+      const isInside = indent === -1 || indent > secretIndent || (indent === secretIndent && /^\s*-(\s|$)/.test(line))
+      if (secretIndent >= 0 && isInside) return coverCharacters(line)
       secretIndent = -1
       for (const match of line.matchAll(SECRET_FIELD)) {
         const start = match.index + match[0].length

@@ -24,7 +24,12 @@ export interface Connections {
     /** The schema of its tables. */
     readonly schema: string
   }
-  readonly dataverse: RequestOptions & ClientCredentials & { readonly url: string }
+  readonly dataverse: RequestOptions &
+    ClientCredentials & {
+      readonly url: string
+      /** Whether writes are conditional on ETags. */
+      readonly compare: boolean
+    }
   readonly 'finance-operations': RequestOptions & ClientCredentials & { readonly url: string; readonly company: string }
   readonly 'business-central': RequestOptions & ClientCredentials & { readonly url: string; readonly company: string }
   readonly salesforce: RequestOptions & {

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { isAddressRange } from '../../../connectors/http/addresses.ts'
 import { duration, listed, mapping, matching, NAME, named, oneOf, postgresUrl, text, whole, written } from '../forms.ts'
 import { DURATION_RANGE, parseDurationRangeMs, parseTarget } from '../notation.ts'
+import { deletion, policy } from './deletion-definition.ts'
+import { destinationField } from './field-definition.ts'
 import { KINDS, SUBSCRIBER_TYPES, type SubscriberType } from './kinds.ts'
 
 /** What may stand in `subscribers`: one form for each kind of system. */
@@ -18,9 +20,6 @@ const FIELD_LIST = 'the name of a destination field, or a list of them'
 const httpUrl = (example: string) =>
   matching(/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/, `an address such as \`${example}\`, without a query`)
 
-const policy = (type: SubscriberType) => oneOf(KINDS[type].policies as readonly [string, ...string[]] as Policies)
-type Policies = readonly ['hard', 'soft', 'archive', 'ignore']
-
 const lookup = mapping({
   target: text('the collection or object that is referred to').describe(
     'What is referred to, in the name it has there.',
@@ -29,17 +28,20 @@ const lookup = mapping({
 })
 
 const fields = z
-  .record(z.string(), text('the name of a field of the entity'), {
-    error: 'a mapping of destination fields to entity fields',
-  })
+  .record(z.string(), destinationField, { error: 'a mapping of destination fields to entity fields' })
   .optional()
-  .describe('Destination field: entity field. Default: every field under its own name.')
+  .describe('Destination field: entity field, or a transform. Default: every field under its own name.')
 
 const table = mapping({
   table: written(parseTarget, 'the name of a table')
     .optional()
     .describe("The table there. Default: the entity's name with - replaced by _."),
-  onDelete: policy('warehouse').optional().describe("What a delete does. Default: the subscriber's `onDelete`."),
+  onDelete: z
+    .union([policy('warehouse'), deletion()], {
+      error: `${listed(KINDS.warehouse.policies, 'or')}, or a mapping such as \`{ soft: { while: … }, else: hard }\``,
+    })
+    .optional()
+    .describe("What a delete does. Default: the subscriber's `onDelete`."),
   fields,
 })
   .nullable()
@@ -177,6 +179,10 @@ const warehouse = mapping({
 
 const dataverse = mapping({
   ...overHttp('dataverse'),
+  compare: z
+    .boolean({ error: '`true` or `false`' })
+    .default(true)
+    .describe('Whether writes are conditional on the ETag; false for tables without optimistic concurrency.'),
   url: httpUrl('https://contoso.crm4.dynamics.com').describe('The address of the environment.'),
   ...entra(),
 })

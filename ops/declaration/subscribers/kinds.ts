@@ -8,10 +8,10 @@ export interface SubscriberKind {
   readonly policies: readonly DeletePolicy[]
   /** How many destination fields hold a key: `none` where it keeps keys its own way. */
   readonly keyFields: 'none' | 'one' | 'several'
+  /** Whether a transform may make what an object is found by. */
+  readonly keyTransforms: boolean
   /** Whether destination fields can refer to other objects there. */
   readonly lookups: boolean
-  readonly updateOnly: boolean
-  readonly conditionalDelete: boolean
   /** Whether names of destination fields that differ in case only are the same name. */
   readonly foldsCase: boolean
 }
@@ -24,63 +24,56 @@ export const KINDS = {
     concurrency: { default: 4, max: 32 },
     policies: DELETE_POLICIES,
     keyFields: 'none',
+    keyTransforms: false,
     lookups: false,
-    updateOnly: false,
-    conditionalDelete: true,
     foldsCase: true,
   },
   dataverse: {
     concurrency: REQUESTS,
     policies: ['hard', 'soft', 'ignore'],
     keyFields: 'several',
+    keyTransforms: true,
     lookups: true,
-    updateOnly: true,
-    conditionalDelete: false,
     foldsCase: true,
   },
   'finance-operations': {
     concurrency: REQUESTS,
     policies: ['hard', 'ignore'],
     keyFields: 'several',
-    lookups: false,
-    updateOnly: true,
-    conditionalDelete: false,
+    keyTransforms: true,
+    lookups: true,
     foldsCase: true,
   },
   'business-central': {
     concurrency: REQUESTS,
     policies: ['hard', 'ignore'],
     keyFields: 'several',
-    lookups: false,
-    updateOnly: true,
-    conditionalDelete: false,
+    keyTransforms: true,
+    lookups: true,
     foldsCase: true,
   },
   salesforce: {
     concurrency: REQUESTS,
     policies: ['hard', 'ignore'],
     keyFields: 'one',
+    keyTransforms: false,
     lookups: true,
-    updateOnly: true,
-    conditionalDelete: false,
     foldsCase: true,
   },
   shopify: {
     concurrency: REQUESTS,
-    policies: ['hard', 'archive', 'ignore'],
-    keyFields: 'one',
-    lookups: false,
-    updateOnly: true,
-    conditionalDelete: false,
+    policies: ['hard', 'soft', 'archive', 'ignore'],
+    keyFields: 'several',
+    keyTransforms: false,
+    lookups: true,
     foldsCase: false,
   },
   http: {
     concurrency: REQUESTS,
     policies: ['hard', 'ignore'],
     keyFields: 'none',
+    keyTransforms: false,
     lookups: false,
-    updateOnly: true,
-    conditionalDelete: false,
     foldsCase: false,
   },
 } as const satisfies Readonly<Record<string, SubscriberKind>>

@@ -1,9 +1,13 @@
-import type { EntityMapping } from '../../../connectors/destination.ts'
-import { durationMs, durationRangeMs, sound } from '../checked-text.ts'
+import type { EntityMapping, MappedField } from '../../../connectors/destination.ts'
+import type { CustomFunctions } from '../../../consumers/transforms/custom.ts'
+import { durationMs, durationRangeMs, sound, unchecked } from '../checked-text.ts'
 import type { DeclaredEntity } from '../declaration.ts'
 import { parseTarget } from '../notation.ts'
 import type { DeclaredSubscriber, RequestOptions } from './declared.ts'
 import type { WrittenSubscriber, WrittenSubscription } from './definition.ts'
+import type { WrittenField } from './field-definition.ts'
+import { planDeletion } from './plan-deletion.ts'
+import { type FieldFault, planField } from './plan-field.ts'
 
 /** The destination table of an entity for which none is declared. */
 export function defaultTarget(entity: string): string {
@@ -20,6 +24,7 @@ export function resolveSubscriber(
   written: WrittenSubscriber,
   name: string,
   entities: ReadonlyMap<string, DeclaredEntity>,
+  functions: CustomFunctions,
 ): DeclaredSubscriber {
   const { retry, breaker, concurrency } = written
   const parts = {
@@ -31,7 +36,7 @@ export function resolveSubscriber(
       deadAfterMs: durationMs(retry.deadAfter),
     },
     breaker: { failures: breaker.failures, probeEveryMs: durationRangeMs(breaker.probeEvery) },
-    mappings: resolveMappings(written, entities),
+    mappings: resolveMappings(written, entities, functions),
   }
   switch (written.type) {
     case 'warehouse': {
@@ -39,8 +44,9 @@ export function resolveSubscriber(
       return { ...parts, type, connection: { url, schema } }
     }
     case 'dataverse': {
-      const { type } = written
-      return { ...parts, type, connection: { ...requestOptions(written), ...credentials(written), url: base(written) } }
+      const { type, compare } = written
+      const connection = { ...requestOptions(written), ...credentials(written), url: base(written), compare }
+      return { ...parts, type, connection }
     }
     case 'finance-operations':
     case 'business-central': {
@@ -93,25 +99,66 @@ function base({ url }: WrittenSubscriber): string {
 function resolveMappings(
   written: WrittenSubscriber,
   entities: ReadonlyMap<string, DeclaredEntity>,
+  functions: CustomFunctions,
 ): readonly EntityMapping[] {
   const entries: [string, WrittenSubscription][] = Object.entries(written.entities)
-  return entries.map(([entityName, subscription]): EntityMapping => {
+  const parts = entries.map(([entityName, subscription]) => {
     const entity = entities.get(entityName)!
     const types = new Map(entity.fields.map((field) => [field.name, field.type]))
-    const pairs = subscription?.fields
+    const pairs: [string, WrittenField][] = subscription?.fields
       ? Object.entries(subscription.fields)
-      : entity.fields.map((field) => [field.name, field.name] as const)
-    const general = {
-      entity,
-      fields: pairs.map(([to, from]) => ({ to, from: [from], type: types.get(from)!, transform: null })),
-      onDelete: subscription?.onDelete ?? written.onDelete,
-    }
-    if (subscription === null || !('target' in subscription)) {
-      const table = subscription?.table
-      const target = table === undefined ? defaultTarget(entityName) : sound(parseTarget(table)).name
-      return { ...general, target, keyFields: [], updateOnly: false, lookups: {} }
-    }
-    const { target, key = [], updateOnly, lookups } = subscription
-    return { ...general, target, keyFields: typeof key === 'string' ? [key] : key, updateOnly, lookups }
+      : entity.fields.map((field) => [field.name, field.name])
+    const fields = pairs.map(([to, from]): MappedField => ({ to, ...planned(planField(from, types, functions)) }))
+    const target =
+      subscription !== null && 'target' in subscription
+        ? subscription.target
+        : subscription?.table === undefined
+          ? defaultTarget(entityName)
+          : sound(parseTarget(subscription.table)).name
+    return { subscription, entity, types, fields, target }
   })
+  const taken = new Map(
+    parts.map(({ entity, types, fields, target }) => [
+      entity.name,
+      {
+        target,
+        types,
+        filled: new Map(
+          fields
+            .filter(isPlain)
+            .map(({ to, from }) => [from[0]!, to] as const)
+            .reverse(),
+        ),
+      },
+    ]),
+  )
+  return parts.map(({ subscription, entity, types, fields, target }): EntityMapping => {
+    const { onDelete = written.onDelete } = subscription ?? {}
+    const deleted = { name: entity.name, key: entity.key.map((name) => types.get(name)) }
+    const {
+      key = [],
+      updateOnly,
+      lookups,
+    } = { ...NO_REFERENCES, ...(subscription && 'target' in subscription ? subscription : {}) }
+    return {
+      entity,
+      target,
+      fields,
+      keyFields: typeof key === 'string' ? [key] : key,
+      updateOnly,
+      lookups,
+      onDelete: typeof onDelete === 'string' ? onDelete : planned(planDeletion(onDelete, deleted, taken)),
+    }
+  })
+}
+
+const NO_REFERENCES = { updateOnly: false, lookups: {} }
+
+function isPlain({ from, transform }: MappedField): boolean {
+  return from.length === 1 && transform === null
+}
+
+function planned<T extends object>(plan: T | { readonly faults: readonly FieldFault[] }): T {
+  if ('faults' in plan) throw unchecked('a mapping')
+  return plan as T
 }

@@ -6,6 +6,7 @@ import { formatProblem } from '../../../ops/declaration/problem.ts'
 import { formatFindings } from '../../../ops/declaration/report/findings.ts'
 import { maskSecrets } from '../../../ops/declaration/report/mask-secrets.ts'
 import { ENVIRONMENT, PIPELINE } from './pipelines.ts'
+import { withSubscriber } from './subscriber-cases.ts'
 
 const SECRET = 'Hunter2Hunter2'
 
@@ -61,6 +62,53 @@ describe('a secret from the environment', () => {
   })
 })
 
+/** Subscribers with something at every option that takes a text. */
+const SUBSCRIBERS = withSubscriber(`  crm:
+    type: dataverse
+    url: https://contoso.crm4.dynamics.com
+    tokenUrl: https://login.example/token
+    clientId: tributary
+    clientSecret: abc
+    timeout: 30s
+    onDelete: soft
+    breaker: { probeEvery: 1s..30s }
+    allowAddresses: [10.0.0.0/8]
+    entities:
+      customer:
+        target: accounts
+        key: erp
+        lookups: { parent: { target: contacts, keyField: id } }
+        fields:
+          erp: id
+          a: { join: [name, id], with: x }
+          b: { split: name, by: x, part: 1, default: none }
+          c: { from: status, lookup: { open: a, paid: b }, type: string }
+          d: { format: plain, from: name }
+          e: { constant: x, type: string }
+          f: { custom: normalize, from: name, type: string }
+  hook:
+    type: http
+    url: https://hook.example
+    secrets: [whsec_MfKQ9r8GKYqrTwjU]
+    headers: { authorization: x }
+    entities: { customer: { target: customers } }
+  dwh:
+    type: warehouse
+    url: postgres://dwh.example/dwh
+    entities:
+      customer: { onDelete: { soft: { while: { entity: order-line, field: line, where: { line: 1 } } }, else: hard } }
+      order-line: { table: lines }
+`)
+
+it('a secret from the environment is not shown at any option of a subscriber', () => {
+  const places = [...SUBSCRIBERS.matchAll(/(?<=: |\[|, )(?:[\w.:/-]+)(?=\n|,| \}|\])/g)]
+  expect(places.length).toBeGreaterThan(70)
+  for (const { 0: word, index } of places) {
+    const text = `${SUBSCRIBERS.slice(0, index)}\${SECRET}${SUBSCRIBERS.slice(index + word.length)}broken: true\n`
+    expect(shown(text, { ...ENVIRONMENT, SECRET })).not.toContain(SECRET)
+  }
+})
+
 describe('a secret in the file itself', () => {
   it.each([
     ['an address of the wrong kind', 'url: ${ERP_URL}', `url: mysql://root:${SECRET}@erp`],
@@ -91,6 +139,12 @@ describe('a secret in the file itself', () => {
   it('is covered on the lines below as well', () => {
     expect(maskSecrets('a:\n  password: >-\n    one\n\n    two\n  owner: me')).toBe(
       'a:\n  password: ••\n    •••\n\n    •••\n  owner: me',
+    )
+  })
+
+  it('is covered in headers, and in lists that stand as far left as their name', () => {
+    expect(maskSecrets('headers:\n  x-key: a\nsecrets:\n- whsec_a\n- whsec_b\nname: b')).toBe(
+      'headers:\n  •••••• •\nsecrets:\n• •••••••\n• •••••••\nname: b',
     )
   })
 
