@@ -118,7 +118,7 @@ async function send(
     }
   } catch (error) {
     if (error instanceof NoAnswer) throw error
-    const ended = signal?.aborted ? 'was left' : `did not answer within ${timeoutMs / 1000} s`
+    const ended = signal?.aborted ? 'was left before it answered' : `did not answer within ${timeoutMs / 1000} s`
     const reason = limit.signal.aborted || signal?.aborted ? `${host} ${ended}` : reasonOf(error, host)
     throw new NoAnswer(attempt.written ? 'maybe' : 'no', reason, bare(error))
   } finally {

@@ -188,7 +188,7 @@ describe('what may have reached the other side', () => {
     const url = await serveHttp(() => aborting.abort())
     const error = await failure(client().send({ method: 'GET', url }, aborting.signal))
     expect(error.reached).toBe('maybe')
-    expect(error.message).toContain('was left')
+    expect(error.message).toContain('was left before it answered')
   })
 
   it('is a request with an answer that is too long, cut short, compressed, or no HTTP', async () => {
