@@ -42,6 +42,8 @@ export function verdictOf(answer: HttpAnswer): Verdict {
     return { kind: 'refused', errors: [{ code: 'REQUEST_TOO_LARGE', message: '', fields: [] }] }
   if (status === 409 || status === 412 || status === 428) return all({ kind: 'conflict' })
   if (status === 400 && errors.length > 0) return { kind: 'refused', errors }
+  // A right to this one record, which its owner or sharing rules decide.
+  if (status === 403 && codes[0]?.startsWith('INSUFFICIENT_ACCESS_O')) return { kind: 'refused', errors }
   // A right that the whole app lacks, a redirect, a page of something that stands between: never the record's fault.
   return all({
     kind: 'unavailable',

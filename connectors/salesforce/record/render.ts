@@ -18,7 +18,7 @@ export type RenderingCode = 'value-unrepresentable' | 'text-not-unicode' | 'valu
 /**
  * Writes a canonical value as the JSON that the REST API takes ("Valid Date and DateTime Formats", "Primitive Data Types").
  * Text, not a JavaScript value: a number goes over digit by digit. What an instant has below a millisecond is cut off. An empty text is
- * sent as null, which is what Salesforce makes of it. Ranges, lengths and picklists are left to Salesforce.
+ * sent as null, which is what Salesforce makes of it ("Primitive Data Types", Apex Developer Guide). Ranges, lengths and picklists are left to Salesforce.
  */
 export function renderValue(type: FieldType, value: Value): Rendered {
   if (value === null) return json('null')
@@ -73,7 +73,7 @@ export function renderKey(value: Value): Rendered {
   const key = typeof value === 'bigint' || typeof value === 'number' ? String(value) : value
   if (typeof key !== 'string') return mistyped('a key')
   if (!key.isWellFormed()) return notUnicode()
-  // Salesforce trims texts, so that these would meet the object of another key.
+  // Salesforce trims texts ("Primitive Data Types", Apex Developer Guide), so that these would meet the object of another key.
   if (key.trim() !== key || key === '')
     return {
       ok: false,

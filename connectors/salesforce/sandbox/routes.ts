@@ -128,7 +128,8 @@ function bodyOf(request: SandboxRequest): unknown {
 }
 
 function refusedRecord({ statusCode, message, fields }: RecordError): SandboxAnswer {
-  return json(statusCode === 'ENTITY_IS_DELETED' ? 404 : 400, [{ errorCode: statusCode, message, fields }])
+  const status = statusCode === 'ENTITY_IS_DELETED' ? 404 : statusCode.startsWith('INSUFFICIENT_ACCESS') ? 403 : 400
+  return json(status, [{ errorCode: statusCode, message, fields }])
 }
 
 function notFound(): RequestRefused {

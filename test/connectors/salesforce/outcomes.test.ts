@@ -73,6 +73,16 @@ describe('an item of a collection that failed, although the answer is 200,', () 
   })
 })
 
+test('a single update of a record that the app may not change is rejected, and no outage', async () => {
+  const { sandbox, apply } = await startSubject()
+  await apply(ACCOUNTS, fullPatch('a', 1, { Name: 'A' }))
+  sandbox.failKey('a', error('INSUFFICIENT_ACCESS_OR_READONLY'))
+  expect(await apply(ACCOUNTS, partialPatch('a', 2, { Name: 'B' }))).toMatchObject([
+    { kind: 'rejected', code: 'INSUFFICIENT_ACCESS_OR_READONLY' },
+  ])
+  expect(sandbox.requests.at(-1)?.result).toBe(403)
+})
+
 describe('several objects with one key', () => {
   const twice = async () => {
     const subject = await startSubject(

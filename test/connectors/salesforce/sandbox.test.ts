@@ -255,8 +255,8 @@ describe('fields', () => {
       'INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST',
     ],
     ['(known) a checkbox is never null', { Active__c: null }, 'INVALID_TYPE_ON_FIELD_IN_RECORD'],
-    ['(known) texts are trimmed', { Phone: ' 1 ' }, { Phone: '1' }],
-    ['(known) an empty text is null', { Phone: '' }, { Phone: null }],
+    ['"Primitive Data Types" (Apex Developer Guide): texts are trimmed', { Phone: ' 1 ' }, { Phone: '1' }],
+    ['"Primitive Data Types" (Apex Developer Guide): an empty text is null', { Phone: '' }, { Phone: null }],
     ['(known) decimals beyond the scale are rounded', { Balance__c: 1.00005 }, { Balance__c: 1.0001 }],
   ] as const)('%s: %j gives %j', async (_, fields, result) => {
     const { kept } = await started()
