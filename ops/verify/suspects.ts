@@ -1,8 +1,8 @@
 import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
+import { hashKey, type KeyHash } from '../../connectors/kafka/keys/key-hash.ts'
 import { isFence } from '../../schemas/fence.ts'
 import { recordKey, recordVersion } from '../../schemas/record-head.ts'
 import { compareVersions, formatVersion, type Version } from '../../schemas/version.ts'
-import { hashKey, type KeyHash } from './key-hash.ts'
 
 export interface RecordPlace {
   /** `epoch/position/ordinal`. */

@@ -1,11 +1,11 @@
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
+import { hashKey, type KeyHash } from '../../connectors/kafka/keys/key-hash.ts'
 import { scanTopic, topicRange } from '../../connectors/kafka/scan-topic.ts'
 import type { PublishedRange } from '../../connectors/source.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { isFence } from '../../schemas/fence.ts'
 import { recordKey, recordVersion } from '../../schemas/record-head.ts'
-import { hashKey, type KeyHash } from './key-hash.ts'
 import { type StaleKey, Suspects, type UnreadableRecord, unreadableRecord } from './suspects.ts'
 import { VersionTable } from './version-table.ts'
 

@@ -1,5 +1,5 @@
+import type { KeyHash } from '../../connectors/kafka/keys/key-hash.ts'
 import { VERSION_BYTES, type Version, writeVersion } from '../../schemas/version.ts'
-import type { KeyHash } from './key-hash.ts'
 
 /** How full it may become: beyond that the search for a free slot takes long. */
 const LOAD_MAX = 0.75

@@ -1,12 +1,12 @@
 import type { Kafka } from '../../../connectors/kafka/client.ts'
 import type { IncomingRecord } from '../../../connectors/kafka/consumer.ts'
+import { hashKey, type KeyHash } from '../../../connectors/kafka/keys/key-hash.ts'
+import { NewestTable } from '../../../connectors/kafka/keys/newest-table.ts'
 import { partitionOf } from '../../../connectors/kafka/murmur2.ts'
 import { partitionCount, scanTopic, topicRange } from '../../../connectors/kafka/scan-topic.ts'
 import type { PublishedRange } from '../../../connectors/source.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
-import { hashKey, type KeyHash } from '../../verify/key-hash.ts'
 import { type OpenLetter, readLetter } from './letters.ts'
-import { NewestTable } from './newest-table.ts'
 
 /** How many keys are looked at in one reading of the topic: 11 MB. For more it is read again, for another slice of the keys. */
 export const KEYS_AT_ONCE = 500_000

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hashKey, type KeyHash } from '../../../ops/verify/key-hash.ts'
+import { hashKey, type KeyHash } from '../../../connectors/kafka/keys/key-hash.ts'
 import { VersionTable } from '../../../ops/verify/version-table.ts'
 import { compareVersions, type Version } from '../../../schemas/version.ts'
 import { at } from '../../support/topic-records.ts'

@@ -1,4 +1,4 @@
-import type { KeyHash } from '../../verify/key-hash.ts'
+import type { KeyHash } from './key-hash.ts'
 
 /** How full it may become: beyond that the search for a free slot takes long. */
 const LOAD_MAX = 0.75
@@ -45,6 +45,16 @@ export class NewestTable {
   /** Whether the record at this offset is the newest of its key, and does not end it. */
   isOpen(key: Readonly<KeyHash>, offset: bigint): boolean {
     return this.#places[this.#find(key)] === Number(offset) + 1
+  }
+
+  /** Whether the record at this offset is the newest of its key, be it one that ends it. */
+  isNewest(key: Readonly<KeyHash>, offset: bigint): boolean {
+    return Math.abs(this.#places[this.#find(key)]!) === Number(offset) + 1
+  }
+
+  /** Whether the key has a record, and the newest does not end it. */
+  isLive(key: Readonly<KeyHash>): boolean {
+    return this.#places[this.#find(key)]! > 0
   }
 
   /** Forgets every key whose slice is `from` or above. */

@@ -1,4 +1,4 @@
-/** Where a key is kept in a {@link VersionTable}: 64 bits that stand for a key and its partition. */
+/** Where a key is kept in a table of keys: 64 bits that stand for a key and its partition. */
 export interface KeyHash {
   /** Chooses the slice of the key space, 32 bits. */
   slice: number

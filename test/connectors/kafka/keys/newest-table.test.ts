@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { NewestTable } from '../../../../ops/dead-letters/subscriber/newest-table.ts'
+import { NewestTable } from '../../../../connectors/kafka/keys/newest-table.ts'
 
 const hash = (slice: number, rest: number) => ({ slice, rest })
 
