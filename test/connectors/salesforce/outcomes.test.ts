@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Outcome } from '../../../connectors/destination.ts'
 import { fullPatch, partialPatch, removal } from '../../contract/destination-contract.ts'
 import { ACCOUNTS, ORDERS, startSubject } from './salesforce-sandbox.ts'
@@ -232,11 +232,15 @@ describe('a whole request', () => {
     expect(outcomes).toMatchObject([outcome, outcome])
   })
 
-  test('that is not answered in time is unknown', async () => {
-    const { sandbox, apply } = await startSubject({ timeoutMs: 300 })
+  test('that is given up while it is not answered is unknown', { timeout: 60_000 }, async () => {
+    const { sandbox, destination, apply } = await startSubject()
     await apply(ACCOUNTS, fullPatch('a', 1, { Name: 'A' }))
     await sandbox.misbehave({ hang: 'after' })
-    expect(await apply(ACCOUNTS, fullPatch('a', 2, { Name: 'B' }))).toMatchObject([{ kind: 'unknown' }])
+    const giveUp = new AbortController()
+    const outcomes = destination.apply(ACCOUNTS, [fullPatch('a', 2, { Name: 'B' })], giveUp.signal)
+    await vi.waitFor(() => expect(sandbox.requests.at(-1)?.result).toBe('hung-after'), { timeout: 30_000 })
+    giveUp.abort()
+    expect(await outcomes).toMatchObject([{ kind: 'unknown' }])
   })
 
   test.each([{ status: 500 }, { reset: 'after' }] as const)(
