@@ -129,14 +129,15 @@ async function sendAll(
   return { kind: 'applied' }
 }
 
-/** A part of the patch took effect already: what surely did not may be said of no more than the rest. */
+/** A part of the patch took effect already, and the ledger has to take the whole key as uncertain, whatever became of the rest. */
 function afterPart(reply: Exclude<Reply, { readonly kind: 'data' }>): Outcome {
   const outcome = reply.kind === 'failed' ? reply.outcome : outcomeOf(reply.error)
-  if (outcome.kind === 'rejected' || outcome.kind === 'unknown') return outcome
+  if (outcome.kind === 'unknown') return outcome
+  const code = 'code' in outcome ? outcome.code : outcome.kind
   const cause = outcome.kind === 'unavailable' ? outcome.error : undefined
   const error = new TributaryError(
     'destination-unreachable',
-    `a part of the change was applied, the rest is ${outcome.kind}`,
+    `a part of the change was applied, the rest was not (${code})`,
     { cause },
   )
   return { kind: 'unknown', error }
