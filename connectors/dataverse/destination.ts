@@ -57,11 +57,12 @@ export function createDataverse(options: DataverseOptions): Destination {
       for (const to of named) if (await isMissing(mapping, fields, to, signal)) return mapping.lookups[to]!.target
       return ''
     },
-    async problems(mapping, signal) {
-      const sets = new Set([mapping.target, ...Object.values(mapping.lookups).map(({ target }) => target)])
+    async problems(mappings, signal) {
+      const sets = mappings.flatMap(({ target, lookups }) => [target, ...Object.values(lookups).map((to) => to.target)])
       const tables = new Map<string, Table | null>()
-      for (const set of sets) tables.set(set, await describe(set, signal))
-      return problemsOf(mapping, (set) => tables.get(set) ?? null, options.compare ?? true)
+      for (const set of new Set(sets)) tables.set(set, await describe(set, signal))
+      const comparesTags = options.compare ?? true
+      return mappings.flatMap((mapping) => problemsOf(mapping, (set) => tables.get(set) ?? null, comparesTags))
     },
     readQuery(mapping) {
       const plain = mapping.fields.filter(({ to }) => mapping.lookups[to] === undefined).map(({ to }) => to)

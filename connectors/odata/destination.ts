@@ -14,8 +14,8 @@ import { writePatch } from './write.ts'
 /** What one system adds to OData for everything but writing. */
 export interface ODataSystem extends Dialect {
   readonly forms: ValueForms
-  /** What is missing there for a mapping, in words. @throws NoAnswer, TributaryError */
-  problems(mapping: EntityMapping, signal: AbortSignal): Promise<readonly string[]>
+  /** What is missing there for the mappings, in words. @throws NoAnswer, TributaryError */
+  problems(mappings: readonly EntityMapping[], signal: AbortSignal): Promise<readonly string[]>
   /** What is asked of an object for {@link Destination.read}: all mapped fields, and what {@link Dialect.findQuery} asks. */
   readQuery(mapping: EntityMapping): readonly string[]
   /** The JSON of a mapped field in a row that was read. */
@@ -38,12 +38,7 @@ export function createODataDestination(
   system: ODataSystem,
 ): Destination {
   const lateRequestMs = options.lateRequestMs ?? 2 * options.timeoutMs
-  const plan = async (): Promise<readonly string[]> => {
-    const missing: string[] = []
-    for (const mapping of options.mappings)
-      missing.push(...(await named(options.name, () => system.problems(mapping, never))))
-    return missing
-  }
+  const plan = () => named(options.name, () => system.problems(options.mappings, never))
   const check = async () => {
     const missing = await plan()
     if (missing.length > 0)

@@ -31,6 +31,7 @@ export interface ODataError {
   readonly message: string
   /** Whether the answer was an OData error at all, and not a page of something in between. */
   readonly isOData: boolean
+  readonly isEmpty: boolean
 }
 
 const CODE = /^[\w.:-]{1,100}$/
@@ -39,11 +40,12 @@ const CODE = /^[\w.:-]{1,100}$/
 export function errorOf({ status, body }: HttpAnswer): ODataError {
   const json = parseExact(body.toString('utf8'))
   const error = isObject(json) ? json.error : undefined
-  if (!isObject(error)) return { status, code: '', message: '', isOData: false }
+  const isEmpty = body.length === 0
+  if (!isObject(error)) return { status, code: '', message: '', isOData: false, isEmpty }
   const inner = isObject(error.innererror) ? error.innererror : undefined
   const message = [error.message, inner?.message].filter((part) => typeof part === 'string').join('\n')
   const code = typeof error.code === 'string' && CODE.test(error.code) ? error.code : ''
-  return { status, code, message, isOData: true }
+  return { status, code, message, isOData: true, isEmpty }
 }
 
 /** What a status means where the vendor's code does not say more. */
