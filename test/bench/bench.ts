@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { benchCapture } from './capture.ts'
 import { benchDeliver } from './deliver.ts'
+import { benchDlq, COMMANDS } from './dlq/dlq.ts'
 import { benchLatency } from './latency.ts'
 import { benchMemory, printMemory, SCENARIO_NAMES } from './memory/memory.ts'
 import { onPipeline, runBench } from './support/surroundings.ts'
@@ -67,5 +68,12 @@ program.addCommand(
     .addOption(new Option('--scenario <names...>', 'all when none is given').choices(SCENARIO_NAMES))
     .option('--scale <share>', 'share of the rows of each scenario', Number, 1)
     .action((flags) => runBench('memory', flags, (around) => benchMemory(around, flags), printMemory)),
+)
+program.addCommand(
+  benchmark('dlq', 'the memory that listing and replaying the dead letters of a subscriber takes')
+    .option('--letters <number>', 'how many', count, 100_000)
+    .option('--bytes <number>', 'bytes of each refused record', count, 1_000)
+    .addOption(new Option('--only <commands...>', 'all when none is given').choices(COMMANDS))
+    .action((flags) => runBench('dlq', flags, (around) => benchDlq(around, flags))),
 )
 await program.parseAsync()

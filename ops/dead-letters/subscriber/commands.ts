@@ -6,7 +6,7 @@ import type { Subscriber } from '../holder.ts'
 import { examine } from './examine.ts'
 import { type LetterFilter, matches, type OpenLetter } from './letters.ts'
 import { formatList, letterList } from './list.ts'
-import { progressLine } from './progress-line.ts'
+import { type ProgressLine, progressLine } from './progress-line.ts'
 import { LetterScan } from './scan.ts'
 import { formatShown, showJson } from './show.ts'
 import { LetterSummary } from './summary.ts'
@@ -28,23 +28,25 @@ export function openScan(
   return LetterScan.open(kafka, declaration.kafka.brokers, topic, name)
 }
 
-/** The letters that match, with progress on stderr where it takes a while. */
+/**
+ * The letters that match.
+ * @param line where progress is told; null where something else tells it
+ */
 export async function* readMatching(
   scan: LetterScan,
   filter: LetterFilter,
-  doing: string,
+  line: ProgressLine | null,
   signal: AbortSignal,
 ): AsyncGenerator<readonly OpenLetter[], void, undefined> {
-  const line = progressLine()
   const nowMs = Date.now()
   try {
     yield* scan.read(
       (letter) => matches(letter, filter, nowMs),
-      ({ read, all }) => line.tell(`${doing}: ${read} of ${all} records read`),
+      ({ read, all }) => line?.tell(`${read} of ${all} records read`),
       signal,
     )
   } finally {
-    line.end()
+    line?.end()
   }
 }
 
@@ -55,7 +57,7 @@ export async function summarize(
   signal: AbortSignal,
 ): Promise<LetterSummary> {
   const summary = new LetterSummary(limit)
-  for await (const letters of readMatching(scan, filter, 'dead letters', signal))
+  for await (const letters of readMatching(scan, filter, progressLine(), signal))
     for (const letter of letters) summary.add(letter)
   return summary
 }
@@ -129,7 +131,7 @@ async function findLetter(
 ): Promise<OpenLetter> {
   const filter = { entity, key }
   const scan = await openScan(environment, subscriber, filter)
-  for await (const [letter] of readMatching(scan, filter, 'dead letters', signal))
+  for await (const [letter] of readMatching(scan, filter, progressLine(), signal))
     if (letter !== undefined) return letter
   throw new TributaryError(
     'dead-letter-missing',

@@ -76,7 +76,7 @@ export async function orderOfSubscriber(
     environment,
     subscriber,
     order,
-    readMatching(scan, filter, `${order.kind} of dead letters`, signal),
+    readMatching(scan, filter, null, signal),
     {
       perSecond: flags.rate ?? Number.POSITIVE_INFINITY,
       wait: flags.wait,

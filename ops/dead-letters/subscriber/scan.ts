@@ -8,8 +8,8 @@ import type { PublishedRange } from '../../../connectors/source.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { type OpenLetter, readLetter } from './letters.ts'
 
-/** How many keys are looked at in one reading of the topic: 11 MB. For more it is read again, for another slice of the keys. */
-export const KEYS_AT_ONCE = 500_000
+/** How many keys are looked at in one reading of the topic: 22 MB. For more it is read again, for another slice of the keys. */
+export const KEYS_AT_ONCE = 1_000_000
 /** Slices of the key space are numbers of 32 bits. */
 const SLICES = 2 ** 32
 
@@ -21,7 +21,7 @@ export interface ScanProgress {
 
 /**
  * The open dead letters of a topic as it was at one time, in memory that is bounded whatever their number. Which record of a key is its
- * newest is known only at the end of the topic, so it is read twice: once for the places of the newest, once for these themselves.
+ * newest is known only at the end of the topic, so it is read twice (but for one key alone): once for the places of the newest, once for these themselves.
  */
 export class LetterScan {
   readonly #kafka: Kafka
@@ -31,6 +31,8 @@ export class LetterScan {
   readonly #length: number
   readonly #table: NewestTable
   readonly #hash: KeyHash = { slice: 0, rest: 0 }
+  /** The one key that is looked for. */
+  readonly #name: Buffer | null
   /** Whether the table holds all keys of the topic: then it need not be made again. */
   #isWhole = false
 
@@ -39,6 +41,7 @@ export class LetterScan {
     brokers: readonly string[],
     topic: string,
     range: PublishedRange,
+    name: string | undefined,
     keysAtOnce: number,
   ) {
     this.#kafka = kafka
@@ -46,7 +49,8 @@ export class LetterScan {
     this.#topic = topic
     this.#range = range
     this.#length = lengthOf(range)
-    this.#table = new NewestTable(Math.max(1, Math.min(keysAtOnce, this.#length)))
+    this.#name = name === undefined ? null : Buffer.from(name)
+    this.#table = new NewestTable(name === undefined ? Math.max(1, Math.min(keysAtOnce, this.#length)) : 1)
   }
 
   /**
@@ -61,10 +65,10 @@ export class LetterScan {
     keysAtOnce = KEYS_AT_ONCE,
   ): Promise<LetterScan> {
     const whole = await topicRange(kafka, brokers, topic)
-    if (name === undefined) return new LetterScan(kafka, brokers, topic, whole, keysAtOnce)
+    if (name === undefined) return new LetterScan(kafka, brokers, topic, whole, name, keysAtOnce)
     const partition = partitionOf(name, await partitionCount(kafka, brokers, topic))
     const one = whole[partition]
-    return new LetterScan(kafka, brokers, topic, one === undefined ? {} : { [partition]: one }, keysAtOnce)
+    return new LetterScan(kafka, brokers, topic, one === undefined ? {} : { [partition]: one }, name, keysAtOnce)
   }
 
   /**
@@ -78,6 +82,11 @@ export class LetterScan {
     onProgress: (progress: ScanProgress) => void,
     signal: AbortSignal,
   ): AsyncGenerator<readonly OpenLetter[], void, undefined> {
+    if (this.#name !== null) {
+      const letter = await this.#readOne(this.#name, onProgress, signal)
+      if (letter !== undefined && isWanted(letter)) yield [letter]
+      return
+    }
     let read = 0
     for (let from = 0, below = SLICES; from < SLICES; ) {
       const readings = this.#isWhole ? 1 : 2
@@ -107,6 +116,22 @@ export class LetterScan {
       from = below
       below = Math.min(SLICES, from + width)
     }
+  }
+
+  /** One letter needs one reading. */
+  async #readOne(
+    name: Buffer,
+    onProgress: (progress: ScanProgress) => void,
+    signal: AbortSignal,
+  ): Promise<OpenLetter | undefined> {
+    let newest: IncomingRecord | undefined
+    let read = 0
+    for await (const records of this.#records(signal)) {
+      newest = records.findLast(({ key }) => key?.equals(name)) ?? newest
+      read += records.length
+      onProgress({ read, all: this.#length })
+    }
+    return newest === undefined ? undefined : readLetter(newest)
   }
 
   async *#records(signal: AbortSignal): AsyncGenerator<readonly IncomingRecord[], void, undefined> {
