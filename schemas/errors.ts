@@ -225,6 +225,13 @@ export const CATALOGUE = {
     whatToDo:
       'Mend what the codes say, at the source, in the mapping or at the subscriber, and run it again. `tributary dlq show` has the difference.',
   },
+  'record-missing': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'The topic of an entity has no record of a key.',
+    normalWhen: 'when the key is written otherwise, or the row was deleted longer ago than deletes are kept',
+    whatToDo: 'Write the key as it is in the topic: the text of its one field, or a JSON array of texts.',
+  },
   'history-lost': {
     fate: 'retry',
     exitCode: 1,

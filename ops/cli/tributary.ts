@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { blobsCommand } from '../blobs/command.ts'
 import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'
+import { previewCommand } from '../preview/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
 import { provisionCommand } from '../provision/command.ts'
 import { recoverCommand } from '../recover/command.ts'
@@ -36,6 +37,7 @@ for (const command of [
   recoverCommand(),
   verifyCommand(),
   deadLettersCommand(),
+  previewCommand(),
   blobsCommand(),
   stackCommand(),
 ])

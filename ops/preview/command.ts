@@ -1,0 +1,147 @@
+import { Command } from 'commander'
+import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
+import type { StoredEntry } from '../../consumers/ledger/stored-entry.ts'
+import { valueSubject } from '../../schemas/avro.ts'
+import { createDeltaDecoder } from '../../schemas/codec.ts'
+import { parseDeletion } from '../../schemas/deletion.ts'
+import type { Change } from '../../schemas/delta.ts'
+import { TributaryError } from '../../schemas/errors.ts'
+import { entityTopic } from '../../schemas/topics.ts'
+import { versionFromBytes } from '../../schemas/version.ts'
+import { loadDeclaration } from '../declaration/declaration.ts'
+import { loadTransforms } from '../declaration/subscribers/custom-transforms.ts'
+import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
+import { findSubscriber, openDestination, openLedger } from '../process/delivery.ts'
+import { createEnvironment, type Environment } from '../process/environment.ts'
+import { createLog } from '../process/log.ts'
+import { formatPreview, previewJson, type ShownPreview } from './format.ts'
+import { newestRecord } from './newest-record.ts'
+import { previewChange } from './preview.ts'
+
+interface PreviewFlags {
+  readonly file: string
+  readonly full?: true
+  readonly showPersonal?: true
+  readonly json?: true
+}
+
+const REDRAW_INTERVAL_MS = 250
+
+/** `tributary preview <subscriber> <entity> <key>`: the request that would be sent for the newest record of a key. Sends and marks nothing. */
+export function previewCommand(): Command {
+  return new Command('preview')
+    .description('show the request that a subscriber would be sent for the newest record of a key; sends nothing')
+    .argument('<subscriber>', 'a subscriber of the declaration')
+    .argument('<entity>', 'an entity that it takes')
+    .argument('<key>', 'the key of an object: its text, or a JSON array of texts when it has several parts')
+    .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
+    .option('--full', 'the patch of every mapped field, as a new subscriber would get it')
+    .option('--show-personal', 'show values that the declaration says are personal')
+    .option('--json', 'one JSON object instead of text')
+    .action(async (subscriber: string, entity: string, key: string, flags: PreviewFlags) => {
+      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      await loadTransforms(environment.declaration)
+      const shown = await preview(environment, findSubscriber(environment.declaration, subscriber), entity, key, flags)
+      if (flags.json) console.log(JSON.stringify(previewJson(shown)))
+      else for (const line of formatPreview(shown)) console.log(line)
+    })
+}
+
+async function preview(
+  environment: Environment,
+  subscriber: DeclaredSubscriber,
+  entity: string,
+  key: string,
+  flags: PreviewFlags,
+): Promise<ShownPreview> {
+  const { declaration, kafka } = environment
+  const mapping = subscriber.mappings.find((one) => one.entity.name === entity)
+  if (mapping === undefined)
+    throw new TributaryError(
+      'declaration-invalid',
+      `Subscriber ${subscriber.name} does not take ${entity}; it takes ${subscriber.mappings.map((one) => one.entity.name).join(', ')}.`,
+    )
+  const topic = entityTopic(declaration.name, entity)
+  const progress = progressLine(topic)
+  const { partition, record } = await newestRecord(kafka, declaration.kafka.brokers, topic, key, progress.draw).finally(
+    progress.end,
+  )
+  if (record === null)
+    throw new TributaryError(
+      'record-missing',
+      `Topic ${topic} has no record of this key in partition ${partition}, where it would be. Check how the key is written.`,
+    )
+  const change = await decodeRecord(environment, topic, entity, key, record)
+  const stored = await peek(environment, { subscriber: subscriber.name, entity, partition }, key)
+  const destination = openDestination(subscriber)
+  try {
+    const previewed = previewChange(mapping, change, stored, destination, {
+      fingerprintKey: declaration.ledger.fingerprintKey,
+      showPersonal: flags.showPersonal === true,
+      full: flags.full === true,
+    })
+    return {
+      ...previewed,
+      subscriber: subscriber.name,
+      type: subscriber.type,
+      entity,
+      key,
+      record: { topic, partition, offset: record.offset },
+      op: change.op,
+      version: change.version,
+      ledger: ledgerView(stored),
+    }
+  } finally {
+    await destination.close()
+  }
+}
+
+async function decodeRecord(
+  { registry }: Environment,
+  topic: string,
+  entity: string,
+  key: string,
+  record: IncomingRecord,
+): Promise<Change> {
+  if (record.value === null) return parseDeletion(entity, key, record.headers)
+  return await createDeltaDecoder(registry).decode(valueSubject(topic), key, record.value)
+}
+
+async function peek(
+  environment: Environment,
+  scope: { readonly subscriber: string; readonly entity: string; readonly partition: number },
+  key: string,
+): Promise<StoredEntry | null> {
+  const ledger = openLedger(environment, { lateRequestMs: 0, comparesVersions: true })
+  try {
+    await ledger.connect()
+    return await ledger.peek(scope, key)
+  } finally {
+    ledger.close()
+  }
+}
+
+function ledgerView(stored: StoredEntry | null): ShownPreview['ledger'] {
+  if (stored === null) return null
+  const { state, uncertain } = stored.entry
+  // Before anything is applied an entry only says that something is under way.
+  return { state, uncertain, version: state === 'none' ? null : versionFromBytes(Buffer.from(stored.version, 'hex')) }
+}
+
+/** A large partition takes a while: how far it is, on a terminal. */
+function progressLine(topic: string): { draw(records: number): void; end(): void } {
+  const { stderr } = process
+  let drawnAt = performance.now()
+  let isDrawn = false
+  return {
+    draw(records) {
+      if (!stderr.isTTY || performance.now() - drawnAt < REDRAW_INTERVAL_MS) return
+      drawnAt = performance.now()
+      isDrawn = true
+      stderr.write(`\r${topic}: ${records} records read\x1b[K`)
+    },
+    end() {
+      if (isDrawn) stderr.write('\r\x1b[K')
+    },
+  }
+}
