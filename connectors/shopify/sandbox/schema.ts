@@ -7,9 +7,12 @@ scalar HTML
 scalar Money
 scalar Decimal
 
-enum ProductStatus { ACTIVE ARCHIVED DRAFT UNLISTED }
-enum ProductVariantInventoryPolicy { CONTINUE DENY }
-enum MetafieldOwnerType { PRODUCT PRODUCTVARIANT CUSTOMER }
+enum ProductStatus
+  { ACTIVE ARCHIVED DRAFT UNLISTED }
+enum ProductVariantInventoryPolicy
+  { CONTINUE DENY }
+enum MetafieldOwnerType
+  { PRODUCT PRODUCTVARIANT CUSTOMER }
 
 type UserError { field: [String!] message: String! }
 type CodedUserError { code: String field: [String!] message: String! }
