@@ -58,7 +58,6 @@ export function createBusinessCentral(options: BusinessCentralOptions): Destinat
 
   const system: ODataSystem = {
     system: 'Business Central',
-    forms: FORMS,
     comparesTags: true,
     place,
     body: (mapping, fields) => plainBody(mapping, fields, FORMS, BLANKS),

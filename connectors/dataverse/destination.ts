@@ -5,7 +5,7 @@ import { isObject } from '../odata/exact-json.ts'
 import { createODataSession, type ODataOptions } from '../odata/session.ts'
 import { budgetOf, CONCURRENT_MAX, type Told, told } from './budget.ts'
 import { dataverseRefusal } from './codes.ts'
-import { bodyOf, boundRow, DATAVERSE_FORMS, findQueryOf, placeOf, softDeleteOf, writeQueryOf } from './dialect.ts'
+import { bodyOf, boundRow, findQueryOf, placeOf, softDeleteOf, writeQueryOf } from './dialect.ts'
 import { problemsOf, type Table, tableOf, tablePath } from './schema.ts'
 
 export interface DataverseOptions extends ODataOptions {
@@ -39,7 +39,6 @@ export function createDataverse(options: DataverseOptions): Destination {
 
   const system: ODataSystem = {
     ...described,
-    forms: DATAVERSE_FORMS,
     comparesTags: options.compare ?? true,
     place: (mapping, key) => placeOf(mapping, key, () => primaryIds.get(mapping.target)),
     async prepare({ target }, signal) {

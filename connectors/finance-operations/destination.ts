@@ -61,7 +61,6 @@ export function createFinanceOperations(options: FinanceOperationsOptions): Dest
 
   const system: ODataSystem = {
     system: 'Finance & Operations',
-    forms: FORMS,
     comparesTags: true,
     place,
     body: (mapping, fields) => plainBody(mapping, fields, FORMS, BLANKS),

@@ -8,12 +8,11 @@ import { ExactNumber, isObject, type JsonObject, parseExact, writeObject } from 
 import { keyType } from './key.ts'
 import { errorOf } from './refusal.ts'
 import { JSON_TYPE, ODATA_HEADERS, type ODataOptions, type ODataSession } from './session.ts'
-import { readValue, type ValueForms } from './values.ts'
+import { readValue } from './values.ts'
 import { writePatch } from './write.ts'
 
 /** What one system adds to OData for everything but writing. */
 export interface ODataSystem extends Dialect {
-  readonly forms: ValueForms
   /** What is missing there for the mappings, in words. @throws NoAnswer, TributaryError */
   problems(mappings: readonly EntityMapping[], signal: AbortSignal): Promise<readonly string[]>
   /** What is asked of an object for {@link Destination.read}: all mapped fields, and what {@link Dialect.findQuery} asks. */

@@ -5,7 +5,7 @@ import type { HttpAnswer } from '../../../connectors/http/client.ts'
 import type { Dialect } from '../../../connectors/odata/dialect.ts'
 import type { ODataRequest, ODataSession } from '../../../connectors/odata/session.ts'
 import { FRESH_MS, writePatch } from '../../../connectors/odata/write.ts'
-import { fullPatch } from '../../contract/destination-contract.ts'
+import { fullPatch, removal } from '../../contract/destination-contract.ts'
 import { mappingOf } from './mappings.ts'
 
 const MAPPING = mappingOf('accounts', ['erp_id'], { name: 'string' })
@@ -51,6 +51,21 @@ const session: ODataSession = {
 }
 const write = () =>
   writePatch(session, DIALECT, MAPPING, fullPatch('1', 1, { name: 'Old' }), new AbortController().signal, () => clockMs)
+
+it('takes a 404 that is no OData error for nobody’s missing object: a page of a proxy deletes nothing', async () => {
+  const page: HttpAnswer = { status: 404, headers: {}, body: Buffer.from('<html>Not found</html>') }
+  const proxied: ODataSession = {
+    ...session,
+    async send(request) {
+      sent.push(request)
+      return page
+    },
+  }
+  for (const patch of [removal('1', 1), { ...removal('1', 1), tag: 'W/"1"' }, fullPatch('1', 1, { name: 'A' })])
+    expect(
+      await writePatch(proxied, DIALECT, MAPPING, patch, new AbortController().signal, () => clockMs),
+    ).toMatchObject({ kind: 'unavailable' })
+})
 
 it('writes on an ETag that was read at once', async () => {
   expect(await write()).toEqual({ kind: 'applied', tag: 'W/"2"' })
