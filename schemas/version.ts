@@ -23,6 +23,7 @@ export function compareVersions(a: Version, b: Version): number {
 export const VERSION_BYTES = 20
 
 const ORDINAL_OFFSET = 2 ** 31
+export const ORDINAL_MAX = ORDINAL_OFFSET - 1
 
 /** A version as 20 bytes that sort as versions do: what Redis scripts and SQL compare (Lua numbers are doubles). */
 export function versionBytes(version: Version): Buffer {

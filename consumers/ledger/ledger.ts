@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import type { Log } from '../../connectors/kafka/client.ts'
 import { TributaryError } from '../../schemas/errors.ts'
-import { parseStored, type StoredEntry } from './stored-entry.ts'
+import { liveVersion, parseStored, type StoredEntry } from './stored-entry.ts'
 
 /** One subscriber's keys of one partition: what one owner holds, and what one script works on. */
 export interface Scope {
@@ -36,6 +36,12 @@ export interface ScopeProgress {
   readonly committedAt: bigint
 }
 
+/** A key that the subscriber has, and the version that was applied last, packed by `packVersion`. */
+export interface LiveKey {
+  readonly key: string
+  readonly version: string
+}
+
 export interface LedgerOptions {
   readonly url: string
   /** The pipeline's name: the prefix of all keys. */
@@ -52,10 +58,12 @@ const COMMAND_TIMEOUT_MS = 5_000
 const CONNECT_TIMEOUT_MS = 5_000
 const RECONNECT_MS_MAX = 2_000
 const RUN_ID_CHARS = 8
+/** How many keys of all scopes Redis looks at before it answers others. */
+const SCAN_COUNT = 1_000
 
 const script = (name: string) => readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8')
 
-type Scripts = Record<'claim' | 'gate' | 'settle', (...args: (string | number)[]) => Promise<unknown>>
+type Scripts = Record<'claim' | 'gate' | 'settle' | 'touch', (...args: (string | number)[]) => Promise<unknown>>
 
 /**
  * What a subscriber last applied, per key, in Redis.
@@ -88,6 +96,7 @@ export class Ledger {
       ['claim', 1],
       ['gate', undefined],
       ['settle', undefined],
+      ['touch', 2],
     ] as const)
       this.#redis.defineCommand(name, { lua: script(name), ...(numberOfKeys === undefined ? {} : { numberOfKeys }) })
     this.#redis.on('ready', () => {
@@ -213,6 +222,57 @@ export class Ledger {
     }
   }
 
+  /**
+   * When the deletes of a scope were last known to be seen ({@link touch}), ms since 1970 by Redis's clock, and what that clock says now. null
+   * when it was never noted.
+   */
+  async deletesSeen(scope: Scope): Promise<{ readonly atMs: number | null; readonly nowMs: number }> {
+    try {
+      const [text, [seconds, micros]] = await Promise.all([
+        this.#redis.get(this.#seenKey(scope)),
+        this.#redis.time() as unknown as Promise<[string, string]>,
+      ])
+      const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+      return { atMs: text === null ? null : Number(text), nowMs }
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
+  }
+
+  /**
+   * Notes that all deletes of a scope up to `agoMs` ago were seen, or need not be: whoever reads on from there within the time that the topic
+   * keeps deletes misses none. Never sets the note back.
+   */
+  async touch(scope: Scope, token: string, agoMs: number): Promise<'ok' | 'fenced'> {
+    return (await this.#call('touch', this.#ownerKey(scope), this.#seenKey(scope), token, Math.ceil(agoMs))) as
+      | 'ok'
+      | 'fenced'
+  }
+
+  /**
+   * The keys of a scope that the subscriber has, some at a time: all that were there from beginning to end, and perhaps others; one may come
+   * more than once. Goes through all of Redis.
+   */
+  async *liveKeys(scope: Scope): AsyncGenerator<readonly LiveKey[], void, undefined> {
+    const prefix = this.#entryKey(scope, '')
+    const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
+    let cursor = '0'
+    do {
+      try {
+        const [next, names] = await this.#redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT)
+        cursor = next
+        const entries = names.length === 0 ? [] : await this.#redis.mget(names)
+        const live = names.flatMap((name, index) => {
+          const version = liveVersion(entries[index] ?? '')
+          return version === null ? [] : [{ key: name.slice(prefix.length), version }]
+        })
+        if (live.length > 0) yield live
+      } catch (cause) {
+        throw this.#unreachable(cause)
+      }
+    } while (cursor !== '0')
+  }
+
   close(): void {
     this.#redis.disconnect()
   }
@@ -278,6 +338,10 @@ export class Ledger {
 
   #failingKey(scope: Scope): string {
     return `${this.#prefix(scope)}:failing`
+  }
+
+  #seenKey(scope: Scope): string {
+    return `${this.#prefix(scope)}:deletes-seen`
   }
 
   #entryKey(scope: Scope, key: string): string {

@@ -35,3 +35,9 @@ export function parseStored(text: string, failing: string | null, runId: string,
   const answer = `g${state}${isUncertain ? 'u' : 'c'}${String(leftMs).padStart(CERTAIN.length, '0')}${dead}${failures}${applied}`
   return { version: version!, inFlight, entry: parseAnswer(answer) }
 }
+
+/** The version that was last applied, packed by `packVersion`, where an entry says that the subscriber has the object; null otherwise. */
+export function liveVersion(text: string): string | null {
+  const match = FORM.exec(text)
+  return match?.[2] === 'l' ? match[1]! : null
+}
