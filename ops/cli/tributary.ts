@@ -10,6 +10,7 @@ import { recoverCommand } from '../recover/command.ts'
 import { snapshotCommand } from '../snapshot/command.ts'
 import { stackCommand } from '../stack/command.ts'
 import { statusCommand } from '../status/command.ts'
+import { subscriberCommand } from '../subscriber/command.ts'
 import { verifyCommand } from '../verify/command.ts'
 import { formatReport, reportOf } from './report.ts'
 
@@ -38,6 +39,7 @@ for (const command of [
   verifyCommand(),
   deadLettersCommand(),
   previewCommand(),
+  subscriberCommand(),
   blobsCommand(),
   stackCommand(),
 ])
