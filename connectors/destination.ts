@@ -125,11 +125,14 @@ export type Outcome =
 /** A whole request was refused and nothing of it was applied: nobody's outcome. The engine splits until the culprit stands alone. */
 export class BatchRefused extends Error {
   readonly code: string
+  /** What the culprit waits for, as in the outcome `blocked`; null when it will never be accepted. */
+  readonly blockedBy: string | null
 
-  constructor(code: string, reason: string, options?: { cause?: unknown }) {
-    super(reason, options)
+  constructor(code: string, reason: string, options: { cause?: unknown; blockedBy?: string | null } = {}) {
+    super(reason, { cause: options.cause })
     this.name = 'BatchRefused'
     this.code = code
+    this.blockedBy = options.blockedBy ?? null
   }
 }
 

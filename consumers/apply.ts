@@ -31,7 +31,10 @@ export async function apply(
     } catch (error) {
       if (error instanceof BatchRefused) {
         if (some.length > 1) return await halves(some)
-        return [{ kind: 'rejected', code: error.code, reason: error.message }]
+        const { code, blockedBy, message: reason } = error
+        return [
+          blockedBy === null ? { kind: 'rejected', code, reason } : { kind: 'blocked', by: blockedBy, code, reason },
+        ]
       }
       // Against the contract; but what was sent may have taken effect, so it must not count as surely not applied.
       if (fateOf(error) === 'retry') return some.map(() => ({ kind: 'unknown', error: error as Error }))

@@ -119,14 +119,21 @@ export class DeadLetterWriter {
     for (const { key } of records) this.#onWrite(key)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, resolve, reject })
-      this.#sending ??= this.#sendAll().finally(() => {
-        this.#sending = null
-      })
+      this.#start()
+    })
+  }
+
+  #start(): void {
+    if (this.#sending !== null || this.#waiting.length === 0) return
+    this.#sending = this.#sendAll().finally(() => {
+      this.#sending = null
+      // Whoever waited for the last of them may have written again before this.
+      this.#start()
     })
   }
 
   async close(): Promise<void> {
-    await this.#sending
+    while (this.#sending !== null) await this.#sending
     await this.#producer?.close()
     this.#producer = null
   }

@@ -4,7 +4,13 @@ import { conditionName } from './sqlstates.ts'
 /** What a failed transaction means for the patches in it. None of its texts holds a value of a record. */
 export type Failure =
   /** Some record in it is at fault; nothing was applied. */
-  | { readonly kind: 'refused'; readonly code: string; readonly reason: string }
+  | {
+      readonly kind: 'refused'
+      readonly code: string
+      readonly reason: string
+      /** The table whose rows it waits for, '' for one that is not known; null when waiting does not help. */
+      readonly blockedBy: string | null
+    }
   /** It lost a race inside the server; nothing was applied. */
   | { readonly kind: 'conflict' }
   /** Nothing was applied, and no record is at fault. */
@@ -127,7 +133,12 @@ export function classify(error: unknown, commitSent: boolean): Failure {
     return { kind: 'unknown', error: outage('destination-unreachable', server, error) }
   switch (verdict) {
     case 'refused':
-      return { kind: 'refused', code: server.sqlstate, reason: describe(server) }
+      return {
+        kind: 'refused',
+        code: server.sqlstate,
+        reason: describe(server),
+        blockedBy: blockedBy(server.sqlstate, error),
+      }
     case 'conflict':
       return { kind: 'conflict' }
     case 'outage':
@@ -135,6 +146,20 @@ export function classify(error: unknown, commitSent: boolean): Failure {
     case 'configuration':
       return { kind: 'unavailable', error: outage('destination-unsuitable', server, error) }
   }
+}
+
+const FOREIGN_KEY = '23503'
+/** A unique value may be moving from one key to another, and an exclusion is the same for ranges. */
+const TAKEN = new Set(['23505', '23P01'])
+/** The other table is the last that the detail names, in whatever language; what is before it holds values. */
+const OTHER_TABLE = /"([^"]{1,63})"[^"]*$/
+
+/** What a refused row waits for: its parent, or, when it is a parent that goes, its children. */
+function blockedBy(sqlstate: string, error: unknown): string | null {
+  if (TAKEN.has(sqlstate)) return ''
+  if (sqlstate !== FOREIGN_KEY) return null
+  const detail: unknown = error instanceof Error ? Reflect.get(error, 'detail') : undefined
+  return (typeof detail === 'string' && OTHER_TABLE.exec(detail)?.[1]) || ''
 }
 
 /**

@@ -91,8 +91,10 @@ export function createWarehouse(options: WarehouseOptions): Destination {
         )
       } catch (error) {
         const failure = failureOf(error)
-        if (failure.kind === 'refused')
-          throw new BatchRefused(failure.code, failure.reason, { cause: withoutValues(rootOf(error)) })
+        if (failure.kind === 'refused') {
+          const { code, reason, blockedBy } = failure
+          throw new BatchRefused(code, reason, { cause: withoutValues(rootOf(error)), blockedBy })
+        }
         return patches.map((_, index) => batch.rejected.get(index) ?? failure)
       }
     },

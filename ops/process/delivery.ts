@@ -1,4 +1,10 @@
+import { createBusinessCentral } from '../../connectors/business-central/destination.ts'
+import { createDataverse } from '../../connectors/dataverse/destination.ts'
 import type { Destination } from '../../connectors/destination.ts'
+import { createFinanceOperations } from '../../connectors/finance-operations/destination.ts'
+import { createHttp } from '../../connectors/http/destination.ts'
+import { createSalesforce } from '../../connectors/salesforce/destination.ts'
+import { createShopify } from '../../connectors/shopify/destination.ts'
 import { createWarehouse } from '../../connectors/warehouse/destination.ts'
 import { createFingerprinter } from '../../consumers/fingerprint.ts'
 import type { Route } from '../../consumers/item.ts'
@@ -112,22 +118,25 @@ export function groupsOf(
   })
 }
 
-/** @throws TributaryError `environment-missing` for a kind of system that there is no client for */
+/** @throws TributaryError `declaration-invalid` for what its client cannot work with */
 export function openDestination(subscriber: DeclaredSubscriber): Destination {
   const { name, mappings, concurrency: connections } = subscriber
+  const common = { name, mappings, connections }
   switch (subscriber.type) {
     case 'warehouse':
-      return createWarehouse({ name, mappings, connections, ...subscriber.connection })
+      return createWarehouse({ ...common, ...subscriber.connection })
     case 'dataverse':
+      return createDataverse({ ...common, ...subscriber.connection })
     case 'finance-operations':
+      return createFinanceOperations({ ...common, ...subscriber.connection })
     case 'business-central':
+      return createBusinessCentral({ ...common, ...subscriber.connection })
     case 'salesforce':
+      return createSalesforce({ ...common, ...subscriber.connection })
     case 'shopify':
+      return createShopify({ ...common, ...subscriber.connection })
     case 'http':
-      throw new TributaryError(
-        'environment-missing',
-        `Subscriber ${name} is of type ${subscriber.type}, for which this version of tributary has no client.`,
-      )
+      return createHttp({ ...common, ...subscriber.connection })
   }
 }
 

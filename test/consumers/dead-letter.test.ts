@@ -102,3 +102,11 @@ test('writes go one after the other, and a failed one is followed by a new produ
     'p2 closes',
   ])
 })
+
+test('one who writes again as soon as it has heard is heard as well', async () => {
+  const quick = { connect: async () => {}, send: async () => {}, close: async () => {} }
+  const writer = new DeadLetterWriter(() => quick)
+  const record = (key: string) => [resolvedRecord('shop', 'crm', 'e', key)]
+  for (let again = 0; again < 5; again++) await writer.write(record(String(again)))
+  await writer.close()
+})

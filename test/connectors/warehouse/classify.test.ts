@@ -103,7 +103,17 @@ it('a refusal names table, column and constraint', () => {
     kind: 'refused',
     code: '23505',
     reason: 'unique_violation (table customers, column email, constraint customers_email_key)',
+    blockedBy: '',
   })
+})
+
+it('a reference that is missing, or still there, names the table that is waited for, and no value', () => {
+  const waitsFor = (detail: string) =>
+    classify(Object.assign(serverError('23503'), { detail }), false) as { blockedBy: string | null }
+  expect(waitsFor('Key (customer_id)=(x "y") is not present in table "customers".').blockedBy).toBe('customers')
+  expect(waitsFor('Schlüssel (id)=(5) wird noch aus Tabelle »"orders"« verwiesen.').blockedBy).toBe('orders')
+  expect(waitsFor('').blockedBy).toBe('')
+  expect(classify(serverError('23514'), false)).toMatchObject({ kind: 'refused', blockedBy: null })
 })
 
 it('no value of a record gets into what is kept of an error', () => {
