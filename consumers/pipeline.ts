@@ -2,6 +2,7 @@ import type { BlobStore } from '../connectors/blobs/store.ts'
 import type { Destination } from '../connectors/destination.ts'
 import { brokersOf, type Kafka, type Log } from '../connectors/kafka/client.ts'
 import { createGroupConsumer, type GroupConsumer } from '../connectors/kafka/consumer.ts'
+import { partitionHistory } from '../connectors/kafka/partition-history.ts'
 import { createProducer } from '../connectors/kafka/producer.ts'
 import { tailTopic } from '../connectors/kafka/tail-topic.ts'
 import { pause } from '../connectors/pause.ts'
@@ -20,6 +21,7 @@ import { LetterDesk } from './letter-desk.ts'
 import { Membership } from './membership.ts'
 import type { DeliveryObserver } from './observer.ts'
 import type { RetryPolicy } from './outcomes.ts'
+import { resyncPartition } from './resync.ts'
 
 export interface DeliveryOptions {
   readonly prefix: string
@@ -114,6 +116,7 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
       onFailure: fail,
     })
     const stopping = AbortSignal.any([signal, failed.signal])
+    const history = partitionHistory(options.kafka)
     const tail = (topic: string) => () => tailTopic(options.kafka, brokersOf(options.kafka), topic)
     desk = new LetterDesk({
       prefix,
@@ -122,7 +125,8 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
       deadLetters,
       openLettersTail: tail(deadLetterTopic(prefix, subscriber)),
       openCommandsTail: tail(commandsTopic(prefix, subscriber)),
-      resync: () => Promise.reject(new Error('to come')),
+      resync: (assignment, key, onProgress) =>
+        resyncPartition({ engine, history }, assignment, key, onProgress, stopping),
       log,
     })
     consumer = createConsumer(options, engine, membership, fail, stopping)
