@@ -8,6 +8,7 @@ import { readHead } from './decode.ts'
 import { deliver } from './deliver.ts'
 import type { DeliveryContext, Route } from './item.ts'
 import type { Waiting } from './lanes.ts'
+import { ownBytes } from './own-bytes.ts'
 import { NO_TRIALS } from './trials.ts'
 
 /** What one member holds in memory, at most: unfinished records, and bytes of the values that wait or are under way. */
@@ -339,32 +340,6 @@ export class Engine {
 
 const DEAD_LETTER_RETRY_MS = 1_000
 const NOBODY: Waiting['onSettled'] = []
-
-type Bytes = Pick<Waiting, 'value' | 'headers'>
-
-/**
- * A record's value and headers in memory of their own. The library's are views of a whole fetch, and Node's small buffers share slabs;
- * either would be kept whole by the one record of it that waits, when those around it have long been coalesced away.
- */
-function ownBytes({ value, headers }: Bytes): Bytes {
-  let length = value?.length ?? 0
-  for (const name in headers) length += headers[name]?.length ?? 0
-  const bytes = Buffer.allocUnsafeSlow(length)
-  let at = 0
-  const own = (view: Buffer) => {
-    const start = at
-    at += view.copy(bytes, start)
-    return bytes.subarray(start, at)
-  }
-  const ownValue = value === null ? null : own(value)
-  const ownHeaders: Record<string, Buffer | string | undefined> = {}
-  for (const name in headers) {
-    const header = headers[name]
-    // A header that is there twice comes as an array; no record of ours has one, and whoever reads it refuses it.
-    ownHeaders[name] = Buffer.isBuffer(header) ? own(header) : header
-  }
-  return { value: ownValue, headers: ownHeaders }
-}
 
 /** Why a record was given up, in a word. */
 function codeOf(outcome: Outcome | null): string | null {
