@@ -1,11 +1,17 @@
+import type { Entity } from '../../schemas/entity.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { parseKey } from '../../schemas/key.ts'
-import type { EntityMapping } from '../destination.ts'
 
 /** Where an object is, from the base URL on; or why no path leads to a key. The reason does not hold the key. */
 export type RequestPath =
   | { readonly ok: true; readonly path: string }
   | { readonly ok: false; readonly code: 'key-not-addressable'; readonly reason: string }
+
+/** What a path is made from. */
+interface PathMapping {
+  readonly target: string
+  readonly entity: Pick<Entity, 'name' | 'key'>
+}
 
 export interface PathTemplate {
   /** The path of an object, percent-encoded. */
@@ -17,7 +23,7 @@ export interface PathTemplate {
  * record key, which for a composite one is its JSON array. Without braces, `/{key}` is added: `customers` is `/customers/{key}`.
  * @throws TributaryError `declaration-invalid` naming what is wrong with it
  */
-export function readPathTemplate({ target, entity }: EntityMapping): PathTemplate {
+export function readPathTemplate({ target, entity }: PathMapping): PathTemplate {
   const invalid = (reason: string) => new TributaryError('declaration-invalid', `the target ${target} ${reason}`)
   const text = `/${target.replace(/^\//, '')}${target.includes('{') ? '' : '/{key}'}`
   if (/[?#\\\s]|\/\/|\/$/.test(text)) throw invalid('is no path: no `?`, `#`, blanks, `\\` or empty parts')

@@ -59,7 +59,11 @@ const OPTIONS: Readonly<Record<SubscriberType, readonly Option[]>> = {
   ],
   http: [
     { option: 'url', hint: 'what the address of every object begins with', example: 'https://api.example' },
-    { option: 'secrets', hint: 'whsec_…: what requests are signed with', example: 'whsec_MfKQ9r8GKYqrTwjU' },
+    {
+      option: 'secrets',
+      hint: 'whsec_…: what requests are signed with',
+      example: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+    },
   ],
 }
 
@@ -123,7 +127,8 @@ function entityLines(type: SubscriberType, entity: WrittenEntity): readonly stri
   const holders = KINDS[type].keyFields === 'none' ? key : destinationKey(type, entity)
   const pairs = fields.flatMap(({ name: field, personal }) => {
     const at = key.indexOf(field)
-    const to = at < 0 ? field : holders[at]!
+    const isWhole = holders.length === key.length
+    const to = at < 0 || !isWhole ? field : holders[at]!
     // A store has no fields for its keys, and what holds a key holds nothing else.
     if (at < 0 ? holders.includes(field) : type === 'shopify') return []
     return [`        ${to}: ${field}${personal ? ' # personal' : ''}`]
@@ -149,13 +154,17 @@ const SHOPIFY: Readonly<Record<string, readonly string[]>> = {
 
 /** What an entity is called there most likely; to be set right by whoever knows the system. */
 function target(type: Exclude<SubscriberType, 'warehouse'>, entity: string): string {
-  const words = entity.split('-')
-  const pascal = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')
+  const pascal = pascalOf(entity)
   if (type === 'http') return `/${entity}s/{key}`
   if (type === 'salesforce') return `${pascal}__c`
   if (type === 'finance-operations') return `${pascal}s`
   if (type === 'business-central') return `${pascal[0]!.toLowerCase()}${pascal.slice(1)}s`
-  return type === 'shopify' ? shopifyTarget(entity) : `${words.join('_')}s`
+  return type === 'shopify' ? shopifyTarget(entity) : `${entity.replaceAll('-', '_')}s`
+}
+
+function pascalOf(entity: string): string {
+  const words = entity.split('-').filter((word) => word !== '')
+  return words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')
 }
 
 function shopifyTarget(entity: string): string {
@@ -164,7 +173,7 @@ function shopifyTarget(entity: string): string {
 
 /** Where there is no field of that sort yet, the entity's own names. */
 function destinationKey(type: SubscriberType, { name, key }: WrittenEntity): readonly string[] {
-  if (type === 'salesforce') return [`${key[0]!}__c`]
+  if (type === 'salesforce') return [key.length === 1 ? `${key[0]!}__c` : `${pascalOf(name)}_Key__c`]
   const known = type === 'shopify' ? SHOPIFY[shopifyTarget(name)]! : key
   return known.length >= key.length ? known.slice(0, key.length) : key
 }

@@ -8,7 +8,7 @@ const LATE_REQUEST_MS_MAX = 86_400_000
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/
 /** What the client of requests, or their signature, says itself. */
 const HEADERS_TAKEN =
-  /^(?:host|content-length|content-type|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect|webhook-.*)$/i
+  /^(?:tributary-.*|webhook-.*|idempotency-key|if-.*|content-.*|accept-encoding|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect)$/i
 
 /** Checks how a subscriber is reached: what its options say together. */
 export function checkConnection(path: Path, subscriber: Mapping, report: Report): void {

@@ -1,3 +1,5 @@
+import { readPathTemplate } from '../../../connectors/http/request-path.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
 import type { FieldType } from '../../../schemas/field-type.ts'
 import { FIELDS_MAX } from '../definition.ts'
 import { IDENTIFIER_BYTES_MAX } from '../notation.ts'
@@ -28,9 +30,22 @@ export function checkMapping(taken: Taken, entity: KnownEntity, report: Report, 
   const planned = checkFields(taken, kind, entity, report, shown)
   if (planned === undefined) return
   if (kind.keyFields !== 'none') checkKey(taken, kind, entity, planned, report, shown)
-  else if (taken.subscription.key !== undefined && type === 'http')
-    report([...taken.path, 'key'], 'an http subscriber finds objects by its `target`', 'remove it', 'key')
+  else if (type === 'http') checkPath(taken, entity, report)
   checkLookups(taken, kind, planned, report)
+}
+
+function checkPath({ path, entity: name, subscription }: Taken, { key }: KnownEntity, report: Report): void {
+  if (subscription.key !== undefined)
+    report([...path, 'key'], 'an http subscriber finds objects by its `target`', 'remove it', 'key')
+  const target = textOf(subscription.target)
+  if (target === undefined || /[\s?#\\]/.test(target)) return
+  try {
+    readPathTemplate({ target, entity: { name, key } })
+  } catch (error) {
+    if (!(error instanceof TributaryError)) throw error
+    // Without the target itself, which may come from the environment.
+    report([...path, 'target'], error.message.replace(`the target ${target} `, ''))
+  }
 }
 
 /** How each destination field is filled, where that is right. */
@@ -126,13 +141,15 @@ function checkKey(
   const isKnown = entity.key.every((part) => entity.fields.includes(part))
   const names = (isList ? subscription.key : [subscription.key]) as readonly unknown[]
   const at = (index: number) => (isList ? [...path, 'key', index] : [...path, 'key'])
-  if (kind.keyFields === 'one' && entity.key.length > 1)
-    report([...path, 'key'], `${type} finds objects by one field, and the key of the entity has ${entity.key.length}`)
-  else if (entity.key.length > 0 && names.length !== entity.key.length && isKnown)
+  // One field holds a key of several parts as one text.
+  const parts = kind.keyFields === 'one' ? 1 : entity.key.length
+  if (parts > 0 && names.length !== parts && isKnown)
     report(
       [...path, 'key'],
-      `names ${names.length === 1 ? 'a field' : `${names.length} fields`}, and the key of the entity has ${entity.key.length}`,
-      `name one for each of ${entity.key.map((name) => shownName(name)).join(', ')}, in this order`,
+      `names ${names.length === 1 ? 'a field' : `${names.length} fields`}, and ${kind.keyFields === 'one' ? `${type} finds objects by one` : `the key of the entity has ${parts}`}`,
+      kind.keyFields === 'one'
+        ? 'name the one that holds the whole key'
+        : `name one for each of ${entity.key.map((name) => shownName(name)).join(', ')}, in this order`,
     )
   const seen = new Set<string>()
   for (const [index, value] of names.entries()) {
@@ -142,6 +159,10 @@ function checkKey(
     seen.add(name)
     const filled = planned.get(name)
     const expected = entity.key[index]
+    if (filled !== undefined && kind.keyFields === 'one' && entity.key.length > 1) {
+      report(at(index), `${shown(at(index), name)} holds the whole key`, 'leave it out of `fields`')
+      continue
+    }
     // A key field that is not declared was reported, and may be a misplaced secret.
     if (filled === undefined || expected === undefined || !entity.fields.includes(expected)) continue
     if (filled.from.length !== 1 || filled.from[0] !== expected)

@@ -53,12 +53,15 @@ const TARGETS: Readonly<Record<Exclude<SubscriberType, 'warehouse'>, readonly [w
   'business-central': ['a collection such as `customers`', 'The collection of the API there, such as `customers`.'],
   salesforce: ['an object such as `Account`', 'The object there, such as `Account`.'],
   shopify: ['`product`, `variant`, `customer` or `inventory`', 'The kind of object there.'],
-  http: ['a path with `{key}`, such as `/customers/{key}`', 'The path of one object, such as `/customers/{key}`.'],
+  http: [
+    'a path such as `/customers/{key}`',
+    'The path of one object, such as `/customers/{key}`; or with the parts of its key, `/companies/{0}/customers/{1}`.',
+  ],
 }
 
 function target(type: Exclude<SubscriberType, 'warehouse'>) {
   const [what, description] = TARGETS[type]
-  if (type === 'http') return matching(/^\/[^\s?#]*\{key\}[^\s?#]*$/, what).describe(description)
+  if (type === 'http') return matching(/^[^\s?#\\]+$/, what).describe(description)
   if (type === 'shopify') return oneOf(['product', 'variant', 'customer', 'inventory']).describe(description)
   return matching(/^[A-Za-z_]\w{0,127}$/, what).describe(description)
 }
@@ -223,7 +226,7 @@ const shopify = mapping({
 })
 
 const SIGNING_SECRET = 'a secret such as `whsec_…`, or a list of them'
-const signingSecret = () => matching(/^whsec_[A-Za-z0-9+/_-]{8,200}={0,2}$/, SIGNING_SECRET)
+const signingSecret = () => matching(/^whsec_[A-Za-z0-9+/]{30,88}={0,2}$/, SIGNING_SECRET)
 
 const http = mapping({
   ...overHttp('http'),

@@ -89,7 +89,7 @@ const SUBSCRIBERS = withSubscriber(`  crm:
   hook:
     type: http
     url: https://hook.example
-    secrets: [whsec_MfKQ9r8GKYqrTwjU]
+    secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]
     headers: { authorization: x }
     entities: { customer: { target: customers } }
   dwh:

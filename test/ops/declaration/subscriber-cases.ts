@@ -90,7 +90,7 @@ export const CASES: readonly SubscriberCase[] = [
     url: https://user:password@hook.example
     secrets: [whsec_short]
     headers: { Host: a, "x y": b, X-A: "1", x-a: "2", x-b: 7 }
-    entities: { customer: { target: /customers } }
+    entities: { customer: { target: "/customers/{id}" } }
 `,
     found: [
       '41:10: subscribers.hook.url: must be an address such as `https://api.example.com/v1`, without a query',
@@ -99,7 +99,7 @@ export const CASES: readonly SubscriberCase[] = [
       '43:25: subscribers.hook.headers."x y": `x y` is not the name of a header',
       '43:45: subscribers.hook.headers.x-a: `x-a` is there in another case; keep one',
       '43:60: subscribers.hook.headers.x-b: must be a text of ASCII characters, without line breaks, not a number',
-      '44:37: subscribers.hook.entities.customer.target: must be a path with `{key}`, such as `/customers/{key}`',
+      '44:37: subscribers.hook.entities.customer.target: has to hold {key} or {0} once: a path for each key of customer',
     ],
   },
   {
@@ -128,7 +128,7 @@ export const CASES: readonly SubscriberCase[] = [
     ],
   },
   {
-    title: 'no kind that goes by one key field takes an entity of several, and none takes a key that a transform makes',
+    title: 'a kind that goes by one key field has one, which holds the whole key as it is',
     written: `  sf:
     type: salesforce
     url: https://acme.my.salesforce.com
@@ -137,10 +137,17 @@ export const CASES: readonly SubscriberCase[] = [
     entities:
       order-line: { target: Line__c, key: [Order__c, Line__c] }
       customer: { target: Account, key: Erp__c, fields: { Erp__c: { format: "C-{id}" } } }
+  sf2:
+    type: salesforce
+    url: https://other.my.salesforce.com
+    clientId: tributary
+    clientSecret: s3cret
+    entities: { order-line: { target: Line__c, key: Erp__c, fields: { Erp__c: line } } }
 `,
     found: [
-      '45:43: subscribers.sf.entities.order-line.key: salesforce finds objects by one field, and the key of the entity has 2',
+      '45:43: subscribers.sf.entities.order-line.key: names 2 fields, and salesforce finds objects by one; name the one that holds the whole key',
       '46:41: subscribers.sf.entities.customer.key: `Erp__c` is made by a transform, and salesforce finds objects by the key itself',
+      '52:53: subscribers.sf2.entities.order-line.key: `Erp__c` holds the whole key; leave it out of `fields`',
     ],
   },
   {

@@ -77,14 +77,14 @@ describe('the connection of each kind', () => {
     ],
     [
       'http',
-      'url: http://127.0.0.1:8080/v1/\n    allowAddresses: [127.0.0.1]\n    lateRequest: 2m\n    secrets: whsec_MfKQ9r8GKYqrTwjU\n    headers: { authorization: "Bearer ${SECRET}" }',
+      'url: http://127.0.0.1:8080/v1/\n    allowAddresses: [127.0.0.1]\n    lateRequest: 2m\n    secrets: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n    headers: { authorization: "Bearer ${SECRET}" }',
       '"/customers/{key}"',
       {
         allowAddresses: ['127.0.0.1'],
         timeoutMs: 30_000,
         lateRequestMs: 120_000,
         url: 'http://127.0.0.1:8080/v1',
-        secrets: ['whsec_MfKQ9r8GKYqrTwjU'],
+        secrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
         headers: { authorization: 'Bearer s3cret' },
       },
     ],
