@@ -184,7 +184,8 @@ export class Engine {
 
   #pump(): void {
     const routes = [...this.#routes.values()]
-    const { health } = this.#context
+    const { health, signal } = this.#context
+    if (signal.aborted) return
     const now = performance.now()
     for (const { lanes } of this.#assignments.values()) lanes.wake(now)
     let idle = 0

@@ -343,6 +343,15 @@ describe('bounds', () => {
     expect(engine.committable).toBe(1)
   })
 
+  test('one that was stopped asks nobody anything more', async () => {
+    const engine = startEngine()
+    engine.membership.confirmed()
+    engine.stop.abort()
+    engine.ingest(upsertOf('x', 1, WHOLE))
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect([engine.away.gated, engine.sent.length]).toEqual([0, 0])
+  })
+
   test('draining gives up what does not end in time', async () => {
     const engine = startEngine({ answer: () => new Promise(() => {}) })
     engine.ingest(upsertOf('x', 1, WHOLE))

@@ -40,7 +40,7 @@ export function startEngine(choice: EngineChoice = {}) {
   const letters: OutgoingRecord[] = []
   const failures: Error[] = []
   const model = new LedgerModel()
-  const away = { ledger: false, registry: false, deadLetters: false, underWay: 0, mostUnderWay: 0 }
+  const away = { ledger: false, registry: false, deadLetters: false, underWay: 0, mostUnderWay: 0, gated: 0 }
   const client = { connection: 1 }
   const reach = (
     what: 'ledger' | 'registry' | 'deadLetters',
@@ -61,7 +61,9 @@ export function startEngine(choice: EngineChoice = {}) {
       return client.connection
     },
     claim: asking((scope, token) => model.claim(scope, token, Date.now())),
-    gate: asking((scope, token, requests) => model.gate(scope, token, lateRequestMs, requests, Date.now())),
+    gate: asking(
+      (scope, token, requests) => ++away.gated && model.gate(scope, token, lateRequestMs, requests, Date.now()),
+    ),
     settle: asking((scope, token, requests) => model.settle(scope, token, compares, requests, Date.now())),
     hasFailing: async () => model.hasFailing(),
   }
@@ -139,6 +141,7 @@ export function startEngine(choice: EngineChoice = {}) {
     sent,
     letters,
     deadLetters,
+    stop,
     set onWrite(hook: (recordKey: string) => void) {
       hooks.onWrite = hook
     },

@@ -71,6 +71,17 @@ describe('a key that is made anew is not deleted', () => {
     expect(started.sent.flat()[0]).toMatchObject({ kind: 'upsert' })
   })
 
+  test('when it comes while the topic is read and is not applied yet', async () => {
+    const started = await startSweep([old, other], [other])
+    started.own.onBatch = (reading) => {
+      if (reading === 1 && started.own.records.length === 1) started.own.append(anew)
+    }
+    expect(await sweep(started)).toMatchObject({ deleted: 0, isComplete: true })
+    started.ingest(anew)
+    await started.until(() => started.engine.committable()[0]?.next === 3n, 'it is applied')
+    expect(started.sent.flat()).toMatchObject([{ kind: 'upsert', key: 'x', fields: { to_a: '7' } }])
+  })
+
   test('when it is applied before the delete: the delete is stale', async () => {
     const started = await startSweep([old, other], [other])
     started.own.onBatch = async (reading) => {
