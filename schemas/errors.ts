@@ -232,6 +232,13 @@ export const CATALOGUE = {
     normalWhen: 'when the key is written otherwise, or the row was deleted longer ago than deletes are kept',
     whatToDo: 'Write the key as it is in the topic: the text of its one field, or a JSON array of texts.',
   },
+  'group-active': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning: 'The offsets of a subscriber cannot be set, because processes deliver to it.',
+    normalWhen: 'when delivery was not stopped before, or was killed a moment ago',
+    whatToDo: 'Stop every `tributary deliver` of this subscriber, or `tributary run`, and run the command again.',
+  },
   'history-lost': {
     fate: 'retry',
     exitCode: 1,

@@ -31,6 +31,16 @@ export interface KafkaAdmin {
   groupLag(groupId: string, topics: readonly string[]): Promise<readonly GroupLag[]>
   /** The first and the next offset of every partition of a topic. */
   topicOffsets(topic: string): Promise<readonly { partition: number; low: bigint; high: bigint }[]>
+  /** The first offset of each partition whose record is of that time (ms since 1970) or later; its end where there is none. */
+  offsetsAt(topic: string, timestampMs: number): Promise<ReadonlyMap<number, bigint>>
+  /** How many members a group has now; 0 for one that there is not. */
+  groupMembers(groupId: string): Promise<number>
+  /** Commits offsets for a group without members. */
+  setOffsets(
+    groupId: string,
+    topic: string,
+    offsets: readonly { readonly partition: number; readonly to: bigint }[],
+  ): Promise<void>
   deleteGroup(groupId: string): Promise<void>
   close(): Promise<void>
 }
@@ -67,6 +77,21 @@ export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promi
       }),
     groupLag: (groupId, topics) => wrap(brokers, 'reading offsets', () => groupLag(admin, groupId, topics)),
     topicOffsets: (topic) => wrap(brokers, 'reading offsets', () => topicOffsets(admin, topic)),
+    offsetsAt: (topic, timestampMs) =>
+      wrap(brokers, 'reading offsets', async () => {
+        const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, timestampMs)
+        return new Map(offsets.map(({ partition, offset }) => [partition, BigInt(offset)]))
+      }),
+    groupMembers: (groupId) =>
+      wrap(brokers, `describing group ${groupId}`, async () => {
+        const { groups } = await admin.describeGroups([groupId])
+        return groups[0]?.members.length ?? 0
+      }),
+    setOffsets: (groupId, topic, offsets) =>
+      wrap(brokers, `setting the offsets of group ${groupId}`, async () => {
+        const partitions = offsets.map(({ partition, to }) => ({ partition, offset: to.toString() }))
+        await admin.setOffsets({ groupId, topic, partitions })
+      }),
     deleteGroup: (groupId) =>
       wrap(brokers, `removing group ${groupId}`, async () => {
         await admin.deleteGroups([groupId])

@@ -7,6 +7,8 @@ import { previewCommand } from '../preview/command.ts'
 import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
 import { provisionCommand } from '../provision/command.ts'
 import { recoverCommand } from '../recover/command.ts'
+import { resyncCommand } from '../resync/command.ts'
+import { rewindCommand } from '../rewind/command.ts'
 import { snapshotCommand } from '../snapshot/command.ts'
 import { stackCommand } from '../stack/command.ts'
 import { statusCommand } from '../status/command.ts'
@@ -38,6 +40,8 @@ for (const command of [
   recoverCommand(),
   verifyCommand(),
   deadLettersCommand(),
+  resyncCommand(),
+  rewindCommand(),
   previewCommand(),
   subscriberCommand(),
   blobsCommand(),
