@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { benchCapture } from './capture.ts'
 import { benchDeliver } from './deliver.ts'
 import { benchDlq, COMMANDS } from './dlq/dlq.ts'
+import { benchLanes, KEYS, printLanes } from './lanes/lanes.ts'
 import { benchLatency } from './latency.ts'
 import { benchMemory, printMemory, SCENARIO_NAMES } from './memory/memory.ts'
 import { onPipeline, runBench } from './support/surroundings.ts'
@@ -10,6 +11,11 @@ function count(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
   throw new InvalidArgumentError('It is a whole number from 1 on.')
+}
+
+/** Several of them; what is given takes the place of the default. */
+function counts(text: string, before: readonly number[]): readonly number[] {
+  return before === KEYS ? [count(text)] : [...before, count(text)]
 }
 
 function benchmark(name: string, description: string): Command {
@@ -75,5 +81,14 @@ program.addCommand(
     .option('--bytes <number>', 'bytes of each refused record', count, 1_000)
     .addOption(new Option('--only <commands...>', 'all when none is given').choices(COMMANDS))
     .action((flags) => runBench('dlq', flags, (around) => benchDlq(around, flags))),
+)
+program.addCommand(
+  benchmark('lanes', 'how throughput grows with the number of keys, at a destination with slow requests')
+    .option('--keys <numbers...>', 'how many have work, point by point', counts, KEYS)
+    .option('--concurrency <number>', 'the most requests under way', count, 64)
+    .option('--request-ms <number>', 'how long one request takes', count, 5)
+    .option('--rounds <number>', 'windows of each point', count, 5)
+    .option('--window-ms <number>', 'how long each is', count, 1_000)
+    .action((flags) => runBench('lanes', flags, (around) => benchLanes(around, flags), printLanes)),
 )
 await program.parseAsync()

@@ -94,7 +94,8 @@ async function deleteGroups(prefix: string): Promise<void> {
 
 const SCAN_COUNT = 1_000
 
-async function deleteLedger(prefix: string): Promise<void> {
+/** Removes the ledger of a pipeline. */
+export async function deleteLedger(prefix: string): Promise<void> {
   const redis = new Redis(required('TRIBUTARY_REDIS_URL'))
   try {
     for await (const keys of redis.scanStream({ match: `tributary:${prefix}:*`, count: SCAN_COUNT }))
