@@ -1,11 +1,14 @@
 import { Command } from 'commander'
 import { examineSource, findingsOf, type SourceExamination } from '../../connectors/postgres/examine.ts'
 import { CATALOGUE, TributaryError } from '../../schemas/errors.ts'
+import { openDestination } from '../process/delivery.ts'
 import { capturedTables } from './captured-tables.ts'
 import { checkDeclaration, type Declaration, describeProblems, readDeclaration } from './declaration.ts'
+import { examineSubscribers } from './examine-subscribers.ts'
 import type { Problem } from './problem.ts'
 import { formatFindings } from './report/findings.ts'
 import { formatExaminations } from './report/sources.ts'
+import { formatSubscribers, type SubscriberExamination } from './report/subscribers.ts'
 import { formatNext, formatSummary, summarise } from './report/summary.ts'
 import { transformProblems } from './subscribers/custom-transforms.ts'
 import type { Environment } from './yaml/environment.ts'
@@ -16,6 +19,8 @@ export interface Surroundings {
   readonly isTerminal: boolean
   /** Asks the sources' databases. */
   examine(declaration: Declaration): Promise<readonly SourceExamination[]>
+  /** Asks the subscribers' systems. */
+  examineSubscribers(declaration: Declaration): Promise<readonly SubscriberExamination[]>
   write(text: string): void
   exit(code: number): void
 }
@@ -29,6 +34,7 @@ const PROCESS: Surroundings = {
         examineSource({ name, url, publication, entities: capturedTables(declaration, name) }),
       ),
     ),
+  examineSubscribers: (declaration) => examineSubscribers(declaration, openDestination),
   write: (text) => process.stdout.write(text),
   exit: (code) => {
     process.exitCode = code
@@ -36,15 +42,17 @@ const PROCESS: Surroundings = {
 }
 
 /**
- * `tributary validate`: checks a declaration without starting anything, and that each source's database fits it. A database that cannot
- * be reached is a warning: whoever writes a declaration, or a build server, often may not reach it.
- * Exit codes: 0 valid, 2 not, 1 when a database does not fit.
+ * `tributary validate`: checks a declaration without starting anything, and that each source's database and each subscriber's system fit it.
+ * One that cannot be reached is a warning: whoever writes a declaration, or a build server, often may not reach it.
+ * Exit codes: 0 valid, 2 not, 1 when a source or a subscriber does not fit.
  */
 export function validateCommand(surroundings: Surroundings = PROCESS): Command {
   return new Command('validate')
-    .description('check tributary.yaml as a whole, and the databases of its sources; starts and changes nothing')
+    .description(
+      'check tributary.yaml as a whole, and that its sources and subscribers fit it; starts and changes nothing',
+    )
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
-    .option('--offline', 'ask no database')
+    .option('--offline', 'ask no source and no subscriber')
     .option('--json', 'one JSON object instead of text')
     .action(async (options: Options) => {
       const { output, exitCode } = await validate(options, surroundings)
@@ -61,7 +69,7 @@ interface Options {
 
 async function validate(
   { file, offline, json = false }: Options,
-  { env, isTerminal, examine }: Surroundings,
+  { env, isTerminal, examine, examineSubscribers }: Surroundings,
 ): Promise<{ output: string; exitCode: number }> {
   // Any value but the empty one turns colour off: no-color.org.
   const look = { colour: isTerminal && !env.NO_COLOR && !json }
@@ -86,16 +94,21 @@ async function validate(
     return { output, exitCode: 2 }
   }
   const summary = summarise(declaration)
-  const sources = offline ? [] : await examine(declaration)
-  const findings = sources.flatMap((source) => findingsOf(source).map((finding) => `${source.name}: ${finding}`))
-  const unsuitable = findings.length > 0
-  const result = { file, problems, summary, ...(offline ? {} : { sources }) }
-  const error = { code: 'source-unsuitable', message: findings.join('\n') }
+  const [sources, subscribers] = offline
+    ? [[], []]
+    : await Promise.all([examine(declaration), examineSubscribers(declaration)])
+  const atSources = sources.flatMap((source) => findingsOf(source).map((finding) => `${source.name}: ${finding}`))
+  const atSubscribers = subscribers.flatMap(({ name, findings }) => findings.map((finding) => `${name}: ${finding}`))
+  const findings = [...atSources, ...atSubscribers]
+  const code = atSources.length > 0 ? 'source-unsuitable' : 'destination-unsuitable'
+  const result = { file, problems, summary, ...(offline ? {} : { sources, subscribers }) }
+  const unsuitable = { ok: false, error: { code, message: findings.join('\n') }, ...result }
+  const examined = formatExaminations(sources, look) + formatSubscribers(subscribers, look)
   return {
     output: json
-      ? envelope(unsuitable ? { ok: false, error, ...result } : { ok: true, ...result })
-      : `${formatSummary(summary, file, look)}${formatExaminations(sources, look)}\n${formatNext(findings.length, look)}`,
-    exitCode: unsuitable ? CATALOGUE['source-unsuitable'].exitCode : 0,
+      ? envelope(findings.length > 0 ? unsuitable : { ok: true, ...result })
+      : `${formatSummary(summary, file, look)}${examined}\n${formatNext(atSources.length, atSubscribers.length, look)}`,
+    exitCode: findings.length > 0 ? CATALOGUE[code].exitCode : 0,
   }
 }
 

@@ -86,12 +86,17 @@ export function formatSummary(summary: Summary, file: string, look: Look): strin
   return `${[head, ...body].join('\n')}\n`
 }
 
-/** What to do after a valid declaration, whose databases have `findings`. */
-export function formatNext(findings: number, look: Look): string {
+/** What to do after a valid declaration, with findings at the sources and at the subscribers. */
+export function formatNext(atSources: number, atSubscribers: number, look: Look): string {
   const provision = paint(look, BOLD, 'tributary provision')
+  const findings = atSources + atSubscribers
   if (findings === 0) return `Next: ${provision} makes the topics, schemas and tables it needs.\n`
   const count = findings === 1 ? '1 finding' : `${findings} findings`
-  return `${paint(look, BOLD_RED, count)} at the sources. Set them right there, or change the declaration; then ${provision}.\n`
+  const where = [...(atSources > 0 ? ['the sources'] : []), ...(atSubscribers > 0 ? ['the subscribers'] : [])]
+  const text = `${count} at ${where.join(' and ')}. Set them right there, or change the declaration; then tributary provision.`
+  return `${wrap(text, WIDTH_MAX).join('\n')}\n`
+    .replace(count, () => paint(look, BOLD_RED, count))
+    .replace('tributary provision', () => provision)
 }
 
 function counted(entities: number): string {

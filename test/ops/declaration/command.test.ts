@@ -3,8 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { Destination } from '../../../connectors/destination.ts'
 import type { SourceExamination, TableExamination } from '../../../connectors/postgres/examine.ts'
 import { validateCommand } from '../../../ops/declaration/command.ts'
+import { checkDeclaration } from '../../../ops/declaration/declaration.ts'
+import { examineSubscribers } from '../../../ops/declaration/examine-subscribers.ts'
+import type { SubscriberExamination } from '../../../ops/declaration/report/subscribers.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
 import { changed, ENVIRONMENT, PIPELINE } from './pipelines.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tributary-validate-'))
@@ -17,6 +22,7 @@ async function validate(
     isTerminal?: boolean
     env?: Readonly<Record<string, string>>
     sources?: readonly SourceExamination[]
+    subscribers?: readonly SubscriberExamination[]
   } = {},
 ): Promise<{ output: string; exitCode: number | undefined }> {
   const file = join(folder, text === undefined ? 'missing.yaml' : 'p.yaml')
@@ -27,6 +33,7 @@ async function validate(
     env: { ...ENVIRONMENT, ...options.env },
     isTerminal: options.isTerminal ?? false,
     examine: async () => options.sources ?? [],
+    examineSubscribers: async () => options.subscribers ?? [],
     write: (part) => {
       output += part
     },
@@ -232,5 +239,62 @@ describe("tributary validate, with the sources' databases", () => {
     })
     expect(JSON.parse(output)).not.toHaveProperty('sources')
     expect(exitCode).toBe(0)
+  })
+})
+
+const CRM: SubscriberExamination = { name: 'crm', type: 'dataverse', unreachable: null, findings: [] }
+
+describe('tributary validate, with the systems of subscribers', () => {
+  it('says what does not fit there, in 100 columns, and ends with 1', async () => {
+    const finding =
+      'accounts: table account has no alternate key of erp_id: define it, or name the columns of one that is there'
+    const subscribers = [
+      { ...CRM, findings: [finding] },
+      { ...CRM, name: 'other' },
+    ]
+    const { output, exitCode } = await validate(PIPELINE, { subscribers })
+    expect(output.slice(output.indexOf('\nsubscriber crm'))).toBe(`
+subscriber crm (dataverse)
+  ✗ accounts: table account has no alternate key of erp_id: define it, or name the columns of one
+    that is there
+
+subscriber other (dataverse)
+  ✓ every mapping fits what is there
+
+1 finding at the subscribers. Set them right there, or change the declaration; then tributary
+provision.
+`)
+    expect(exitCode).toBe(1)
+    const json = await validate(PIPELINE, { arguments: ['--json'], subscribers })
+    expect(JSON.parse(json.output)).toMatchObject({
+      ok: false,
+      error: { code: 'destination-unsuitable', message: `crm: ${finding}` },
+      subscribers: [{ name: 'crm' }, { name: 'other', findings: [] }],
+    })
+  })
+
+  it('warns of one that does not answer, and is content', async () => {
+    const { output, exitCode } = await validate(PIPELINE, { subscribers: [{ ...CRM, unreachable: 'no connection' }] })
+    expect(output).toContain('subscriber crm (dataverse)\n  ! not checked: no connection\n\nNext: tributary provision')
+    expect(exitCode).toBe(0)
+  })
+
+  it('asks all but warehouses, whose tables are made, and closes what it opened', async () => {
+    const hook = '  hook: { type: http, url: "https://hook.example", entities: { customer: { target: customers } } }\n'
+    const { declaration } = checkDeclaration(`${PIPELINE}${hook}`, 'p.yaml', ENVIRONMENT)
+    let closed = 0
+    const opened = (plan: () => Promise<readonly string[]>) =>
+      examineSubscribers(declaration!, () => ({ plan, close: async () => void closed++ }) as unknown as Destination)
+    const away = async () => {
+      throw new TributaryError('destination-unreachable', 'it is away')
+    }
+    const refused = async () => {
+      throw new TributaryError('destination-unsuitable', 'it refuses the credentials')
+    }
+    const answer = { name: 'hook', type: 'http', unreachable: null, findings: [] }
+    expect(await opened(async () => [])).toEqual([answer])
+    expect(await opened(away)).toEqual([{ ...answer, unreachable: 'it is away' }])
+    expect(await opened(refused)).toEqual([{ ...answer, findings: ['it refuses the credentials'] }])
+    expect(closed).toBe(3)
   })
 })

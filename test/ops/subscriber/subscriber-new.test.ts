@@ -10,14 +10,17 @@ import { draftSubscriber, exampleEnvironment } from '../../../ops/subscriber/dra
 import { expectError, runCli } from '../../support/cli.ts'
 import { ENVIRONMENT, PIPELINE } from '../declaration/pipelines.ts'
 
-const EXAMPLE = readFileSync('tributary.yaml', 'utf8')
+/** The entities of the example of the repository, with one subscriber. */
+const EXAMPLE = readFileSync('tributary.yaml', 'utf8').replace(
+  /^subscribers:[\s\S]*/m,
+  'subscribers:\n  warehouse:\n    type: warehouse\n    url: postgres://warehouse/warehouse\n    entities: { customer: }\n',
+)
 const EXAMPLE_ENVIRONMENT = {
   TRIBUTARY_KAFKA_BROKERS: 'broker:9092',
   TRIBUTARY_REGISTRY_URL: 'http://registry:8081',
   TRIBUTARY_REDIS_URL: 'redis://redis:6379',
   TRIBUTARY_FINGERPRINT_KEY: 'at least thirty-two characters long',
   ERP_URL: 'postgres://erp/erp',
-  WAREHOUSE_URL: 'postgres://warehouse/warehouse',
 }
 
 /** The lines of a text that another one lacks, when that has all the others in the same order. */
