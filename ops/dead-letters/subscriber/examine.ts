@@ -8,6 +8,7 @@ import { TributaryError } from '../../../schemas/errors.ts'
 import { entityTopic } from '../../../schemas/topics.ts'
 import { versionFromBytes } from '../../../schemas/version.ts'
 import type { DeclaredEntity } from '../../declaration/declaration.ts'
+import { loadTransforms } from '../../declaration/subscribers/custom-transforms.ts'
 import { openDestination, openLedger } from '../../process/delivery.ts'
 import type { Environment } from '../../process/environment.ts'
 import type { Subscriber } from '../holder.ts'
@@ -22,7 +23,7 @@ export interface Examined extends Pick<ShownLetter, 'decoded' | 'wanted' | 'ledg
 
 /**
  * Reads the refused record, and asks the subscriber and the ledger what they have. What does not answer is left out and named.
- * @throws TributaryError `registry-unreachable`: without its schema nothing can be said of the record
+ * @throws TributaryError `declaration-invalid` for transforms that cannot be loaded; `registry-unreachable`: without its schema nothing can be said of the record
  */
 export async function examine(
   environment: Environment,
@@ -30,6 +31,7 @@ export async function examine(
   letter: OpenLetter,
   signal: AbortSignal,
 ): Promise<Examined> {
+  await loadTransforms(environment.declaration)
   const decoded = await decodeRecord(environment, letter)
   const mapping = subscriber.mappings.find(({ entity }) => entity.name === letter.head.entity)
   if (decoded.kind === 'unreadable' || mapping === undefined)
