@@ -1,5 +1,6 @@
 import type { BlobStore } from '../connectors/blobs/store.ts'
 import type { Destination } from '../connectors/destination.ts'
+import { type GroupLag, openAdmin } from '../connectors/kafka/admin.ts'
 import { brokersOf, type Kafka, type Log } from '../connectors/kafka/client.ts'
 import { createGroupConsumer, type GroupConsumer } from '../connectors/kafka/consumer.ts'
 import { partitionHistory } from '../connectors/kafka/partition-history.ts'
@@ -22,6 +23,7 @@ import { Membership } from './membership.ts'
 import type { DeliveryObserver } from './observer.ts'
 import type { RetryPolicy } from './outcomes.ts'
 import { resyncPartition } from './resync.ts'
+import { Sweeping } from './sweep/sweeping.ts'
 
 export interface DeliveryOptions {
   readonly prefix: string
@@ -40,6 +42,8 @@ export interface DeliveryOptions {
   readonly breaker: BreakerPolicy
   /** The share of the destination's allowance that is left to others; see consumers/health.ts. */
   readonly reserve: number
+  /** How long the topics keep a delete, at least: who was away for longer has missed some. */
+  readonly deleteRetentionMs: number
   readonly observer: DeliveryObserver
   readonly log: Log
   /** Called when the group has given this member its partitions, and whenever it is cut off. */
@@ -129,10 +133,16 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
         resyncPartition({ engine, history }, assignment, key, onProgress, stopping),
       log,
     })
+    const { routes, deleteRetentionMs } = options
+    const groupLag = () => readGroupLag(options)
+    const around = { engine, ledger, destination, membership, history, routes, groupLag, deleteRetentionMs, log }
+    const sweeping = new Sweeping(around)
+    await sweeping.prepare(subscriber)
     consumer = createConsumer(options, engine, membership, fail, stopping)
     await consumer.start()
     const committing = commitRegularly(consumer, engine, options, stopping)
     const bringingBack = desk.run(stopping).catch(fail)
+    const sweepingOn = sweeping.run(stopping).catch(fail)
     const watchdog = setInterval(() => {
       const silentMs = membership.silentMs
       if ([...engine.assignments].length > 0 && silentMs > STALLED_MS)
@@ -154,6 +164,7 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
       membership.wake()
       await committing
       await bringingBack
+      await sweepingOn
     }
     await commit(consumer, engine, options)
   } finally {
@@ -163,6 +174,18 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
     await deadLetters.close().catch((error) => options.log('debug', 'closing the producer', { error: error.message }))
     ledger.close()
     await destination.close()
+  }
+}
+
+async function readGroupLag({ kafka, groupId, routes }: DeliveryOptions): Promise<readonly GroupLag[]> {
+  const admin = await openAdmin(kafka, brokersOf(kafka))
+  try {
+    return await admin.groupLag(
+      groupId,
+      routes.map(({ topic }) => topic),
+    )
+  } finally {
+    await admin.close()
   }
 }
 

@@ -10,6 +10,17 @@ const BEHIND_RECORDS = 1_000
 const CAUGHT_UP_SHARE = 0.01
 const QUIET_MS = 3_000
 
+const DEAF: Omit<DeliveryObserver, 'lag' | 'received'> = {
+  coalesced() {},
+  gated() {},
+  applied() {},
+  answered() {},
+  deadLettered() {},
+  retried() {},
+  breaker() {},
+  batch() {},
+}
+
 interface EntityCatchUp {
   readonly lags: Map<number, number>
   /** When the most was to be done, how much that was, and how much had come by then. */
@@ -30,7 +41,7 @@ export function createCatchUp(
   subscriber: string,
   isTerminal: boolean,
   nowMs: () => number = () => performance.now(),
-): Pick<DeliveryObserver, 'lag' | 'received'> {
+): DeliveryObserver {
   const entities = new Map<string, EntityCatchUp | 'caught up'>()
   const of = (entity: string) => {
     const known = entities.get(entity)
@@ -40,6 +51,7 @@ export function createCatchUp(
     return fresh
   }
   return {
+    ...DEAF,
     received(entity, records) {
       const one = of(entity)
       if (one !== 'caught up') one.received += records

@@ -59,6 +59,7 @@ export async function runDelivery(
           blobs: openBlobStore(declaration),
           concurrency: subscriber.concurrency,
           ...policiesOf(subscriber, entityClass),
+          deleteRetentionMs: declaration.topics.deleteRetentionMs,
           observer: parts.observer,
           log,
           onReady: parts.onReady(entityClass),

@@ -3,6 +3,7 @@ import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { createMetrics } from '../metrics/metrics.ts'
 import { runCapture } from './capture.ts'
+import { createCatchUp } from './catch-up.ts'
 import { createDeadLetterAlarm } from './dead-letter-alarm.ts'
 import { runDelivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
@@ -54,8 +55,11 @@ export async function runProcess(
     const sourceObserver = metrics.sourceObserver(source)
     return runCapture(environment, source, { observer, sourceObserver, onSnapshotProgress, onReady }, either)
   })
+  // Under the live view the log goes to a file.
+  const hasReader = options.watcher === undefined && process.stderr.isTTY === true
   const deliveries = options.subscribers.map((subscriber) => {
-    const observer = both(metrics.deliveryObserver(subscriber), watcher.delivery?.(subscriber))
+    const catchUp = createCatchUp(environment.log, subscriber, hasReader)
+    const observer = both(both(metrics.deliveryObserver(subscriber), catchUp), watcher.delivery?.(subscriber))
     const onReady = (entityClass: string) => readiness.part(`deliver ${subscriber} ${entityClass}`)
     return runDelivery(environment, subscriber, { observer, onReady }, either)
   })
