@@ -2,6 +2,7 @@ import type postgres from 'postgres'
 
 /** One change of the load, by the row it changes; milliseconds since 1970. */
 export interface Sent {
+  readonly number: number
   /** When it was due, whatever became of those before it. */
   readonly dueAtMs: number
   /** When its commit was confirmed. */
@@ -10,10 +11,12 @@ export interface Sent {
 
 export interface LoadOptions {
   readonly rate: number
+  /** Infinity for as long as {@link signal} does not say otherwise. */
   readonly seconds: number
   readonly keys: number
   /** The number of its first change: one that was made before would change nothing. */
   readonly first: number
+  readonly signal?: AbortSignal
 }
 
 /** More than a source of this size would ever have busy at once; beyond it the load itself would be late, which `due` shows. */
@@ -27,7 +30,7 @@ const TICK_MS = 2
  */
 export async function sendLoad(
   sql: postgres.Sql,
-  { rate, seconds, keys, first }: LoadOptions,
+  { rate, seconds, keys, first, signal }: LoadOptions,
   onSent: (key: string, sent: Sent) => void,
 ): Promise<void> {
   const total = rate * seconds
@@ -36,7 +39,7 @@ export async function sendLoad(
   const dueAtMs = (number: number) => startMs + (number * 1000) / rate
   let next = 0
   const work = async (session: postgres.ReservedSql) => {
-    while (next < total) {
+    while (next < total && !signal?.aborted) {
       const waitMs = dueAtMs(next) - now()
       if (waitMs > 0) {
         await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, TICK_MS)))
@@ -46,7 +49,7 @@ export async function sendLoad(
       // Each row once before any row twice, so that no two changes become one on the way.
       const key = 1 + ((number * STRIDE) % keys)
       await session`SELECT bench_change(${first + number}::bigint, ${key}::bigint)`
-      onSent(String(key), { dueAtMs: dueAtMs(number), committedAtMs: now() })
+      onSent(String(key), { number: first + number, dueAtMs: dueAtMs(number), committedAtMs: now() })
     }
   }
   try {
