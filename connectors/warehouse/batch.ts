@@ -1,3 +1,4 @@
+import { parseKey } from '../../schemas/key.ts'
 import { versionBytes } from '../../schemas/version.ts'
 import type { Outcome, Patch, Upsert } from '../destination.ts'
 import { arrayLiteral, literal, textLiteral } from './literals.ts'
@@ -21,7 +22,7 @@ export interface BatchPlan {
   readonly rejected: ReadonlyMap<number, Outcome>
 }
 
-/** A patch as text: `values` by column number of the table. */
+/** A patch as text: `values` by column number of the table, or by place in the key for a delete that looks at its parts. */
 interface Row {
   readonly key: string
   readonly version: string
@@ -96,7 +97,7 @@ export function batchOutcomes(
 }
 
 function needsLookUp(table: Table, patch: Patch): boolean {
-  return patch.kind === 'upsert' ? !patch.full : table.policy === 'ignore'
+  return patch.kind === 'upsert' ? !patch.full : table.deletion === 'ignore'
 }
 
 /** Why a partial patch, or a delete that is to be ignored, found no row to update. */
@@ -115,10 +116,11 @@ function hexVersion(patch: Patch): string {
   return versionBytes(patch.version).toString('hex')
 }
 
-function rowOf(table: Table, patch: Patch): Row | Outcome {
+/** A patch as the text that it is sent as, or why it can never be sent. */
+export function rowOf(table: Table, patch: Patch): Row | Outcome {
   const key = textLiteral(patch.key)
   if (!key.ok) return { kind: 'rejected', code: key.code, reason: `the record key: ${key.reason}` }
-  const values = patch.kind === 'upsert' ? valuesOf(table, patch) : new Map<number, string | null>()
+  const values = patch.kind === 'upsert' ? valuesOf(table, patch) : keyParts(table, patch.key)
   return 'kind' in values ? values : { key: patch.key, version: hexVersion(patch), values }
 }
 
@@ -140,6 +142,18 @@ function valuesOf(table: Table, patch: Upsert): Map<number, string | null> | Out
       reason: `the patch has a field that ${table.target} does not map`,
     }
   return values
+}
+
+/** The parts of a deleted one's key, where what becomes of it depends on who refers to it. */
+function keyParts({ deletion, target }: Table, key: string): Map<number, string> | Outcome {
+  if (typeof deletion === 'string') return new Map()
+  const parts = parseKey(key, deletion.condition.keyTypes.length)
+  if (parts !== undefined) return new Map(parts.entries())
+  return {
+    kind: 'rejected',
+    code: 'key-unreadable',
+    reason: `the record key has not as many parts as the key of ${target}`,
+  }
 }
 
 function lock(table: Table, makesRows: boolean, deletes: boolean): readonly Statement[] {
@@ -180,9 +194,25 @@ function partialStatements(table: Table, texts: StatementTexts, rows: readonly R
 
 function deleteStatements(table: Table, rows: readonly Row[]): readonly Statement[] {
   if (rows.length === 0) return []
+  const { deletion } = table
   const parameters = parametersOf([], rows)
-  const statement = (text: string, answersKeys: boolean) => ({ text, parameters, prepared: true, answersKeys })
-  switch (table.policy) {
+  const statement = (text: string, answersKeys: boolean, more: readonly string[] = parameters) => ({
+    text,
+    parameters: more,
+    prepared: true,
+    answersKeys,
+  })
+  if (typeof deletion === 'object') {
+    const parts = deletion.condition.keyTypes.map((_, at) => at)
+    // What is not there is remembered alike, however it would have been deleted.
+    const remember = table.removesRows ? sql.guardDelete(table) : sql.markMissingDeleted(table)
+    return [
+      statement(sql.lockRows(table), false, [parameters[0]!]),
+      statement(sql.conditionalDelete(table, deletion), true, parametersOf(parts, rows)),
+      statement(remember, true),
+    ]
+  }
+  switch (deletion) {
     case 'hard':
     case 'archive':
       return [statement(sql.removeRows(table), false), statement(sql.guardDelete(table), true)]

@@ -1,7 +1,7 @@
 import { arrayLiteral } from './literals.ts'
 import type { CatalogueFacts, TableFacts } from './provision-plan.ts'
-import type { Session } from './session.ts'
-import { KEY_COLUMN } from './tables.ts'
+import type { Rows, Session } from './session.ts'
+import { KEY_COLUMN } from './sql-names.ts'
 
 const SERVER = `SELECT current_setting('server_encoding'), pg_is_in_recovery()::text,
   (SELECT count(*)::text FROM pg_namespace WHERE nspname = $1::text)`
@@ -23,6 +23,16 @@ const PRIMARY_KEYS = `SELECT c.relname::text, a.attname::text
   JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
   WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[]) ORDER BY c.relname, k.place`
 
+/** The columns of every index that any row can be found by, in order; not those of expressions or that only hold some rows. */
+const INDEXES = `SELECT c.relname::text, x.indexrelid::text, a.attname::text
+  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  JOIN pg_index AS x ON x.indrelid = c.oid AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
+  JOIN pg_class AS i ON i.oid = x.indexrelid JOIN pg_am AS m ON m.oid = i.relam AND m.amname = 'btree'
+  CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+  JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
+  WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[]) AND k.place <= x.indnkeyatts
+  ORDER BY x.indexrelid, k.place`
+
 const RIGHTS = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const
 
 /** Reads what {@link planProvision} decides from: the schema, and those of the named tables that exist. */
@@ -32,11 +42,12 @@ export async function readCatalogue(
   names: readonly string[],
 ): Promise<CatalogueFacts> {
   const parameters = [schema, arrayLiteral(names)]
-  const [server, columns, tables, primaryKeys] = await Promise.all([
+  const [server, columns, tables, primaryKeys, indexes] = await Promise.all([
     session.query(SERVER, [schema], false),
     session.query(COLUMNS, parameters, false),
     session.query(TABLES, parameters, false),
     session.query(PRIMARY_KEYS, parameters, false),
+    session.query(INDEXES, parameters, false),
   ])
   const [encoding, standby, schemas] = server[0]!
   const facts = new Map<string, TableFacts>()
@@ -45,9 +56,16 @@ export async function readCatalogue(
     facts.set(table!, {
       columns: new Map(own.map(([, column, type]) => [column!, type!])),
       primaryKey: primaryKeys.filter(([name]) => name === table).map(([, column]) => column!),
+      indexes: indexesOf(indexes.filter(([name]) => name === table)),
       keyCollation: own.find(([, column]) => column === KEY_COLUMN)?.[3] ?? null,
       rightsMissing: RIGHTS.filter((_, at) => rights[at] !== 'true'),
     })
   }
   return { encoding: encoding!, standby: standby === 'true', schemaExists: schemas !== '0', tables: facts }
+}
+
+function indexesOf(rows: Rows): readonly (readonly string[])[] {
+  const indexes = new Map<string, string[]>()
+  for (const [, index, column] of rows) indexes.set(index!, [...(indexes.get(index!) ?? []), column!])
+  return [...indexes.values()]
 }

@@ -3,7 +3,9 @@ import { BatchRefused, type Destination, type EntityMapping, type Outcome, type 
 import { type BatchPlan, batchOutcomes, type Present, planBatch, planLookUp } from './batch.ts'
 import { classify, type Failure, withoutValues } from './classify.ts'
 import { withDeadline } from './deadline.ts'
+import { previewPatch } from './preview.ts'
 import { planWarehouse, provisionWarehouse } from './provision.ts'
+import { readKeys, readRow } from './read.ts'
 import { openSession, type Session } from './session.ts'
 import { SessionPool } from './session-pool.ts'
 import { StatementTexts } from './statement-texts.ts'
@@ -35,7 +37,8 @@ const CROWDED_AFTER_MS = 250
  *
  * Deletes: `hard` removes the row and keeps key and version in the guard table; `archive` moves it, guard as well; `soft` marks it, and
  * marks a row of nulls where there is none, so that an older upsert that lands later stays without effect; `ignore` leaves the row but gives
- * it the delete's version, so that it agrees with the ledger. Guard rows are never removed by tributary; rows whose `deleted_at` is
+ * it the delete's version, so that it agrees with the ledger. Which of two policies it is under a condition is decided at one moment
+ * inside of the delete's transaction. Guard rows are never removed by tributary; rows whose `deleted_at` is
  * longer ago than `delete.retention.ms` and the longest republication may be deleted by hand.
  *
  * Refused as a whole (BatchRefused): SQLSTATE classes of data, constraints and limits; its code is the SQLSTATE.
@@ -49,14 +52,22 @@ export function createWarehouse(options: WarehouseOptions): Destination {
   const pool = new SessionPool(options.connections, () =>
     openSession({ url: options.url, applicationName: `tributary/${options.name}`, statementTimeoutMs }),
   )
-  const administer = async <T>(work: (session: Session, signal: AbortSignal) => Promise<T>): Promise<T> => {
+  const administer = async <T>(
+    work: (session: Session, signal: AbortSignal) => Promise<T>,
+    asked?: AbortSignal,
+  ): Promise<T> => {
     try {
-      return await withDeadline(lateRequestMs, undefined, (signal) =>
-        pool.lend(signal, (session) => work(session, signal)),
-      )
+      return await withDeadline(lateRequestMs, asked, (signal) => pool.lend(signal, (session) => work(session, signal)))
     } catch (error) {
       throw named(options.name, administrationError(failureOf(error)))
     }
+  }
+  const look = <T>(signal: AbortSignal, question: (session: Session) => Promise<T>): Promise<T> =>
+    administer((session, limited) => transact(session, limited, 'READ ONLY', () => question(session)), signal)
+  const tableOf = (mapping: EntityMapping): Table => {
+    const table = tables.get(mapping.target)
+    if (table === undefined) throw unmapped(mapping)
+    return table
   }
   const plan = () => administer((session, signal) => planWarehouse(session, signal, schema, tables))
 
@@ -96,6 +107,23 @@ export function createWarehouse(options: WarehouseOptions): Destination {
           throw new BatchRefused(code, reason, { cause: withoutValues(rootOf(error)), blockedBy })
         }
         return patches.map((_, index) => batch.rejected.get(index) ?? failure)
+      }
+    },
+    preview: (mapping, patch) => previewPatch(tableOf(mapping), patch),
+    read: async (mapping, key, signal) => {
+      const table = tableOf(mapping)
+      return await look(signal, (session) => readRow(session, table, key))
+    },
+    keys: async function* (mapping, signal) {
+      const table = tableOf(mapping)
+      let after: string | null = null
+      for (;;) {
+        const last: string | null = after
+        // No session is kept while the caller works on a page.
+        const keys: readonly string[] = await look(signal, (session) => readKeys(session, table, last))
+        if (keys.length === 0) return
+        yield keys
+        after = keys.at(-1)!
       }
     },
     close: () => pool.close(),
@@ -146,7 +174,7 @@ function administrationError(failure: Failure): TributaryError {
     case 'refused':
       return new TributaryError(
         'destination-unsuitable',
-        `the warehouse refuses to be provisioned: SQLSTATE ${failure.code}, ${failure.reason}; see its server log`,
+        `the warehouse refuses what it was asked: SQLSTATE ${failure.code}, ${failure.reason}; see its server log`,
       )
   }
 }
@@ -159,7 +187,7 @@ function named(name: string, error: TributaryError): TributaryError {
 function unmapped(mapping: EntityMapping): TributaryError {
   return new TributaryError(
     'invariant-broken',
-    `the warehouse was given patches for ${mapping.target}, which none of its mappings has`,
+    `the warehouse was asked about ${mapping.target}, which none of its mappings has`,
   )
 }
 

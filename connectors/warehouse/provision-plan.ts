@@ -1,12 +1,5 @@
-import {
-  type Column,
-  DELETED_AT_COLUMN,
-  GUARD_TABLE,
-  KEY_COLUMN,
-  quoteIdentifier,
-  type Table,
-  VERSION_COLUMN,
-} from './tables.ts'
+import { type Column, DELETED_AT_COLUMN, KEY_COLUMN, quoteIdentifier, VERSION_COLUMN } from './sql-names.ts'
+import { GUARD_TABLE, type Table } from './tables.ts'
 
 /** What the catalogue says of one table. */
 export interface TableFacts {
@@ -14,6 +7,8 @@ export interface TableFacts {
   readonly columns: ReadonlyMap<string, string>
   /** The columns of the primary key, in order; empty when there is none. */
   readonly primaryKey: readonly string[]
+  /** The columns of its indexes, in order, of those that hold every row. */
+  readonly indexes: readonly (readonly string[])[]
   /** The collation of the key column; null when it has none or is not there. */
   readonly keyCollation: string | null
   /** The rights among SELECT, INSERT, UPDATE, DELETE that this user lacks. */
@@ -60,19 +55,40 @@ export function planProvision(schema: string, tables: readonly Table[], facts: C
       steps.push(...missingColumns(schema, wanted, present))
     }
   }
+  steps.push(...missingIndexes(schema, tables, facts))
   return { steps, problems }
+}
+
+/**
+ * The tables that conditions of deletes look at are looked into by the columns that refer. Without an index every delete would read
+ * the whole table, and one that takes too long is an outage.
+ */
+function missingIndexes(schema: string, tables: readonly Table[], facts: CatalogueFacts): readonly string[] {
+  const steps = tables.flatMap(({ deletion }) => {
+    if (typeof deletion === 'string') return []
+    const { target, refersBy } = deletion.condition
+    const leads = (columns: readonly string[]) => {
+      const first = columns.slice(0, refersBy.length)
+      return refersBy.every((name) => first.includes(name))
+    }
+    if (facts.tables.get(target)?.indexes.some(leads)) return []
+    return [
+      `CREATE INDEX ON ${quoteIdentifier(schema)}.${quoteIdentifier(target)} (${refersBy.map(quoteIdentifier).join(', ')})`,
+    ]
+  })
+  return [...new Set(steps)]
 }
 
 function wantedTables(tables: readonly Table[]): readonly WantedTable[] {
   const wanted = tables.flatMap((table) => {
-    const deletedAt = table.policy === 'soft' ? [DELETED_AT] : []
+    const deletedAt = table.marksRows ? [DELETED_AT] : []
     const live: WantedTable = {
       name: table.target,
       columns: [...HEAD, ...deletedAt, ...table.columns.map(mapped)],
       primaryKey: [KEY_COLUMN],
       isPatched: true,
     }
-    if (table.policy !== 'archive') return [live]
+    if (!table.archivesRows) return [live]
     const archive: WantedTable = {
       name: table.archiveTarget,
       columns: [...HEAD, DELETED_AT, ...table.columns.map(mapped)],

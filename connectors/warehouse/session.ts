@@ -120,6 +120,8 @@ function clientOptions({ applicationName, statementTimeoutMs }: SessionOptions) 
       DateStyle: 'ISO, YMD',
       IntervalStyle: 'postgres',
       bytea_output: 'hex',
+      // The shortest text that reads back as the same double, whatever the role is set to.
+      extra_float_digits: 1,
       standard_conforming_strings: 'on',
       array_nulls: 'on',
       // Every statement looks rows up by key. Planned for a small table, or kept while it grew, it would read all of it instead.

@@ -1,4 +1,7 @@
-import { type Column, DELETED_AT_COLUMN, KEY_COLUMN, quoteIdentifier, type Table, VERSION_COLUMN } from './tables.ts'
+import type { DeletePolicy } from '../destination.ts'
+import type { ConditionalDeletion } from './condition.ts'
+import { type Column, DELETED_AT_COLUMN, KEY_COLUMN, quoteIdentifier, VERSION_COLUMN } from './sql-names.ts'
+import type { Table } from './tables.ts'
 
 /*
  * Every statement takes its rows as text arrays ($1 keys, $2 versions in hex, then one array a column) and casts them: one text
@@ -28,7 +31,7 @@ export function lockStatement(table: Table, mode: 'shared' | 'exclusive'): strin
 export function fullUpsert(table: Table, columns: readonly Column[]): string {
   const names = columns.map(({ name }) => quoteIdentifier(name))
   const set = [VERSION, ...names].map((name) => `${name} = excluded.${name}`)
-  if (table.policy === 'soft') set.push(`${DELETED_AT} = NULL`)
+  if (table.marksRows) set.push(`${DELETED_AT} = NULL`)
   const guarded = table.removesRows ? ` WHERE coalesce(${guardVersion(table)} <= i.v, true)` : ''
   return `INSERT INTO ${table.name} AS t (${[KEY, VERSION, ...names].join(', ')})
     SELECT i.k, i.v${columns.map((_, at) => `, i.c${at}`).join('')} FROM ${input(columns)}${guarded} ORDER BY i.k
@@ -59,7 +62,7 @@ export function maskedUpdate(table: Table): string {
 
 /** What the keys ($1) have now: key, version in hex or null, whether marked as deleted, version of the guard in hex or null. */
 export function lookUp(table: Table): string {
-  const deleted = table.policy === 'soft' ? `t.${DELETED_AT} IS NOT NULL` : 'false'
+  const deleted = table.marksRows ? `t.${DELETED_AT} IS NOT NULL` : 'false'
   const guard = table.removesRows ? `encode(${guardVersion(table, ' COLLATE "C"')}, 'hex')` : 'NULL::text'
   return `SELECT i.k, encode(t.${VERSION}, 'hex'), (${deleted})::text, ${guard}
     FROM unnest($1::text[]) AS i(k) LEFT JOIN ${table.name} AS t ON t.${KEY} = i.k COLLATE "C"`
@@ -68,7 +71,7 @@ export function lookUp(table: Table): string {
 /** Removes rows, into the archive where there is one. Answers nothing of use: {@link guardDelete}, which follows, does. */
 export function removeRows(table: Table): string {
   const remove = `DELETE FROM ${table.name} AS t USING ${input([])} WHERE t.${KEY} = i.k AND t.${VERSION} <= i.v`
-  if (table.policy !== 'archive') return remove
+  if (!table.archivesRows) return remove
   const names = [KEY, VERSION, ...table.columns.map(({ name }) => quoteIdentifier(name))]
   return `WITH gone AS (${remove} RETURNING ${names.map((name) => `t.${name}`).join(', ')})
     INSERT INTO ${table.archive} (${names.join(', ')}, ${DELETED_AT}) SELECT ${names.join(', ')}, now() FROM gone
@@ -76,8 +79,50 @@ export function removeRows(table: Table): string {
 }
 
 /**
- * Records deleted keys in the guard. Runs after {@link removeRows} under the exclusive lock: a row that is still there is
- * newer than its delete, and none can appear meanwhile.
+ * Locks the rows of the keys ($1), so that {@link conditionalDelete} waits for none of them: what it decides by would be as old as
+ * its wait. In the order of keys, as upserts do.
+ */
+export function lockRows(table: Table): string {
+  return `SELECT t.${KEY} FROM ${table.name} AS t WHERE t.${KEY} = ANY ($1::text[]) ORDER BY t.${KEY} FOR UPDATE`
+}
+
+/**
+ * Deletes rows in one way or the other. One statement, as each statement has a snapshot of its own: in two, a row could be
+ * taken by neither. $3 and on are the parts of the keys.
+ */
+export function conditionalDelete(table: Table, { whileHeld, otherwise, condition }: ConditionalDeletion): string {
+  const parts = condition.keyTypes.map((sqlType) => ({ sqlType }))
+  return `WITH decided AS MATERIALIZED (SELECT i.k, i.v, ${condition.holds} AS held FROM ${input(parts)}),
+    ${branch(table, whileHeld, 'while_held', 'd.held')},
+    ${branch(table, otherwise, 'otherwise', 'NOT d.held')}
+    SELECT ${KEY} FROM while_held UNION ALL SELECT ${KEY} FROM otherwise`
+}
+
+/** What one policy does with the decided rows of its side, as WITH queries of which the one called `name` has the keys. */
+function branch(table: Table, policy: DeletePolicy, name: string, side: string): string {
+  const where = `WHERE t.${KEY} = d.k AND t.${VERSION} <= d.v AND ${side}`
+  const mark = `${DELETED_AT} = coalesce(t.${DELETED_AT}, now())`
+  switch (policy) {
+    case 'hard':
+      return `${name} AS (DELETE FROM ${table.name} AS t USING decided AS d ${where} RETURNING t.${KEY})`
+    case 'archive': {
+      const names = [KEY, VERSION, ...table.columns.map((column) => quoteIdentifier(column.name))]
+      const deletedAt = table.marksRows ? `coalesce(t.${DELETED_AT}, now())` : 'now()'
+      const columns = [...names.map((column) => `t.${column}`), `${deletedAt} AS ${DELETED_AT}`]
+      return `${name} AS (DELETE FROM ${table.name} AS t USING decided AS d ${where} RETURNING ${columns.join(', ')}),
+    ${name}_archived AS (INSERT INTO ${table.archive} (${[...names, DELETED_AT].join(', ')})
+      SELECT ${[...names, DELETED_AT].join(', ')} FROM ${name} ON CONFLICT (${KEY}, ${VERSION}) DO NOTHING)`
+    }
+    case 'soft':
+      return `${name} AS (UPDATE ${table.name} AS t SET ${VERSION} = d.v, ${mark} FROM decided AS d ${where} RETURNING t.${KEY})`
+    case 'ignore':
+      return `${name} AS (UPDATE ${table.name} AS t SET ${VERSION} = d.v FROM decided AS d ${where} RETURNING t.${KEY})`
+  }
+}
+
+/**
+ * Records deleted keys in the guard. Runs after {@link removeRows} or {@link conditionalDelete}, under the exclusive lock: a row
+ * that is still there is newer than its delete or was marked by it, and none can appear meanwhile.
  */
 export function guardDelete(table: Table): string {
   return `INSERT INTO ${table.guard} AS g (target, ${KEY}, ${VERSION}, deleted_at)
@@ -129,12 +174,12 @@ function rowMissing(table: Table): string {
 
 /** A marked row counts as missing: an object that is made again needs a full patch. */
 function olderAndAlive(table: Table): string {
-  const alive = table.policy === 'soft' ? ` AND t.${DELETED_AT} IS NULL` : ''
+  const alive = table.marksRows ? ` AND t.${DELETED_AT} IS NULL` : ''
   return `t.${KEY} = i.k AND t.${VERSION} <= i.v${alive}`
 }
 
 /** The parameters as rows `i(k, v[, m], c0, c1, …)`. */
-function input(columns: readonly Column[], masked = false): string {
+function input(columns: readonly Pick<Column, 'sqlType'>[], masked = false): string {
   const before = masked ? ['k', 'v', 'm'] : ['k', 'v']
   const names = [...before, ...columns.map((_, at) => `c${at}`)]
   const casts = columns.map(({ sqlType }, at) => `, u.c${at}::${sqlType} AS c${at}`).join('')

@@ -1,19 +1,13 @@
 import { createHash } from 'node:crypto'
 import { TributaryError } from '../../schemas/errors.ts'
-import type { FieldType } from '../../schemas/field-type.ts'
 import type { DeletePolicy, EntityMapping } from '../destination.ts'
-
-/** A mapped column: its name, its declared type, and that type as PostgreSQL's `format_type` writes it. */
-export interface Column {
-  readonly name: string
-  readonly type: FieldType
-  readonly sqlType: string
-}
+import { type ConditionalDeletion, resolveCondition } from './condition.ts'
+import { type Column, columnType, quoteIdentifier, quoteLiteral } from './sql-names.ts'
 
 /** Where a mapping's rows go, with every name quoted for SQL and ready to use. */
 export interface Table {
   readonly target: string
-  readonly policy: DeletePolicy
+  readonly deletion: DeletePolicy | ConditionalDeletion
   readonly columns: readonly Column[]
   /** Quoted and qualified. */
   readonly name: string
@@ -22,64 +16,22 @@ export interface Table {
   readonly guard: string
   /** The target as an SQL string, as it stands in the guard table. */
   readonly targetLiteral: string
-  /** Whether deletes take rows away, so that only the guard table remembers their versions. */
+  /** Whether deletes may take rows away, so that only the guard table remembers their versions. */
   readonly removesRows: boolean
+  /** Whether deletes may leave rows that are marked as deleted; those count as missing. */
+  readonly marksRows: boolean
+  /** Whether deletes may move rows to the archive. */
+  readonly archivesRows: boolean
   /** The advisory lock under which rows are removed (exclusive) and made (shared); a signed 64-bit number. */
   readonly lockId: string
 }
 
-export const KEY_COLUMN = 'tributary_key'
-export const VERSION_COLUMN = 'tributary_version'
-export const DELETED_AT_COLUMN = 'tributary_deleted_at'
 export const GUARD_TABLE = 'tributary_guard'
 
 /** PostgreSQL cuts longer names without an error, so two of them could become one. */
 const IDENTIFIER_BYTES_MAX = 63
 /** PostgreSQL allows 1,600 columns in a table; four are ours. */
 const COLUMNS_MAX = 1596
-
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-export function quoteLiteral(text: string): string {
-  const quoted = `'${text.replaceAll("'", "''")}'`
-  return text.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted
-}
-
-/** The column type of a declared type, spelt as `format_type` does, so that the catalogue can be compared with it. */
-export function columnType(type: FieldType): string {
-  switch (type.kind) {
-    case 'array':
-      return `${columnType(type.of)}[]`
-    case 'string':
-    case 'enum':
-      return 'text'
-    case 'int32':
-      return 'integer'
-    case 'int64':
-      return 'bigint'
-    case 'decimal':
-      return `numeric(${type.precision},${type.scale})`
-    case 'double':
-      return 'double precision'
-    case 'time':
-      return 'time without time zone'
-    case 'timestamp':
-      return 'timestamp without time zone'
-    case 'timestamptz':
-      return 'timestamp with time zone'
-    case 'bytes':
-      return 'bytea'
-    case 'json':
-      return 'jsonb'
-    case 'boolean':
-    case 'numeric':
-    case 'date':
-    case 'uuid':
-      return type.kind
-  }
-}
 
 /**
  * The tables of a subscriber's mappings, by target.
@@ -91,7 +43,7 @@ export function resolveTables(schema: string, mappings: readonly EntityMapping[]
   const tables = new Map<string, Table>()
   for (const mapping of mappings) {
     const table = resolveTable(schema, mapping)
-    const names = table.policy === 'archive' ? [table.target, table.archiveTarget] : [table.target]
+    const names = table.archivesRows ? [table.target, table.archiveTarget] : [table.target]
     for (const name of names) {
       const owner = taken.get(name)
       if (owner !== undefined)
@@ -102,14 +54,24 @@ export function resolveTables(schema: string, mappings: readonly EntityMapping[]
     }
     tables.set(table.target, table)
   }
+  for (const mapping of mappings) {
+    if (typeof mapping.onDelete === 'string') continue
+    const deletion = resolveCondition(mapping, mapping.onDelete, tables.get(mapping.onDelete.while.target))
+    if ('fault' in deletion) throw invalid(`the condition of deletes of ${mapping.target} ${deletion.fault}`)
+    tables.set(mapping.target, { ...tables.get(mapping.target)!, deletion })
+  }
   return tables
+}
+
+function policiesOf({ onDelete }: EntityMapping): ReadonlySet<DeletePolicy> {
+  return new Set(typeof onDelete === 'string' ? [onDelete] : [onDelete.policy, onDelete.otherwise])
 }
 
 function resolveTable(schema: string, mapping: EntityMapping): Table {
   const { target, onDelete } = mapping
-  if (typeof onDelete !== 'string') throw invalid(`${target}: deletes that depend on a condition are not there yet`)
+  const policies = policiesOf(mapping)
   const archiveTarget = `${target}_archive`
-  checkName('target', onDelete === 'archive' ? archiveTarget : target)
+  checkName('target', policies.has('archive') ? archiveTarget : target)
   if (mapping.fields.length > COLUMNS_MAX)
     throw invalid(`${target} has ${mapping.fields.length} columns; PostgreSQL has room for ${COLUMNS_MAX}`)
   const seen = new Set<string>()
@@ -123,14 +85,17 @@ function resolveTable(schema: string, mapping: EntityMapping): Table {
   const qualified = (name: string) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
   return {
     target,
-    policy: onDelete,
+    // A condition looks at another table, so it is resolved when all are known.
+    deletion: typeof onDelete === 'string' ? onDelete : onDelete.otherwise,
     columns: mapping.fields.map(({ to, type }) => ({ name: to, type, sqlType: columnType(type) })),
     name: qualified(target),
     archiveTarget,
     archive: qualified(archiveTarget),
     guard: qualified(GUARD_TABLE),
     targetLiteral: quoteLiteral(target),
-    removesRows: onDelete === 'hard' || onDelete === 'archive',
+    removesRows: policies.has('hard') || policies.has('archive'),
+    marksRows: policies.has('soft'),
+    archivesRows: policies.has('archive'),
     lockId: lockId(schema, target),
   }
 }

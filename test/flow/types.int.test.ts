@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { columnType } from '../../connectors/warehouse/tables.ts'
+import { columnType } from '../../connectors/warehouse/sql-names.ts'
 import { parseFieldType } from '../../schemas/field-type.ts'
 import { createFlow, type Flow, type FlowProcess } from '../support/flow.ts'
 import { untilQuiet } from '../support/quiet.ts'

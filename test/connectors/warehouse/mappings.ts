@@ -1,11 +1,12 @@
-import type { DeletePolicy, EntityMapping } from '../../../connectors/destination.ts'
+import type { ConditionalDelete, DeletePolicy, EntityMapping } from '../../../connectors/destination.ts'
 import { type FieldType, parseFieldType } from '../../../schemas/field-type.ts'
 
 /** A mapping with the given destination fields, `name → declared type`. */
 export function mappingOf(
   target: string,
   fields: Readonly<Record<string, string | FieldType>>,
-  onDelete: DeletePolicy = 'hard',
+  onDelete: DeletePolicy | ConditionalDelete = 'hard',
+  key: readonly string[] = ['id'],
 ): EntityMapping {
   const typed = Object.entries(fields).map(([name, type]) => ({
     name,
@@ -14,7 +15,7 @@ export function mappingOf(
   return {
     entity: {
       name: target,
-      key: ['id'],
+      key,
       fields: typed.map((field) => ({ ...field, personal: false })),
       class: 'standard',
       owner: 'tests',

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { quoteIdentifier, quoteLiteral, resolveTables } from '../../../connectors/warehouse/tables.ts'
+import type { ConditionalDelete } from '../../../connectors/destination.ts'
+import { quoteIdentifier, quoteLiteral } from '../../../connectors/warehouse/sql-names.ts'
+import { resolveTables } from '../../../connectors/warehouse/tables.ts'
 import { mappingOf } from './mappings.ts'
 
 describe('declarations that PostgreSQL or tributary could confuse are refused', () => {
@@ -15,6 +17,42 @@ describe('declarations that PostgreSQL or tributary could confuse are refused', 
     ['a column that would be cut', 's', [mappingOf('a', { ['ü'.repeat(32)]: 'string' })]],
   ])('%s', (_, schema, mappings) => {
     expect(() => resolveTables(schema, mappings)).toThrow(expect.objectContaining({ code: 'declaration-invalid' }))
+  })
+})
+
+describe('a condition that cannot be asked is refused', () => {
+  const invoices = mappingOf('invoices', { customer: 'int64', status: 'string' })
+  const condition = (refersBy: readonly string[], where: Readonly<Record<string, string>>): ConditionalDelete => ({
+    policy: 'soft',
+    while: {
+      entity: 'invoice',
+      target: 'invoices',
+      refersBy: refersBy.map((to) => ({ to, type: { kind: 'int64' } })),
+      where: Object.entries(where).map(([to, value]) => ({ to, type: { kind: 'string' }, value })),
+    },
+    otherwise: 'hard',
+  })
+  const customers = (onDelete: ConditionalDelete) => mappingOf('customers', { id: 'int64' }, onDelete)
+
+  it.each([
+    ['of a table that is not mapped', 'does not have', [customers(condition(['customer'], {}))]],
+    ['by a column that is not mapped', 'invoices.cust', [invoices, customers(condition(['cust'], {}))]],
+    [
+      'of a column that is not mapped',
+      'invoices.state',
+      [invoices, customers(condition(['customer'], { state: 'x' }))],
+    ],
+    ['for a value that cannot be', 'U+0000', [invoices, customers(condition(['customer'], { status: '\0' }))]],
+    ['by too many columns', '2 columns', [invoices, customers(condition(['customer', 'status'], {}))]],
+  ])('%s', (_, says, mappings) => {
+    expect(() => resolveTables('s', mappings)).toThrow(
+      expect.objectContaining({ code: 'declaration-invalid', message: expect.stringContaining(says) }),
+    )
+  })
+
+  it('and its archive needs a name like any other', () => {
+    const long = mappingOf('x'.repeat(60), { id: 'int64' }, { ...condition(['customer'], {}), policy: 'archive' })
+    expect(() => resolveTables('s', [invoices, long])).toThrow(expect.objectContaining({ code: 'declaration-invalid' }))
   })
 })
 

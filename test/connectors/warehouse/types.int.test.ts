@@ -100,6 +100,11 @@ describe('every type arrives without loss', () => {
     expect(await shown('full')).toEqual(texts)
   })
 
+  it('and is read back in its canonical form', async () => {
+    await destination.apply(MAPPING, [fullPatch('read', 1, values)], signal)
+    expect(await destination.read!(MAPPING, 'read', signal)).toEqual(values)
+  })
+
   it('in a partial update of a set of columns of its own', async () => {
     const keys = Array.from({ length: 10 }, (_, at) => `own-${at}`)
     await destination.apply(
@@ -143,4 +148,6 @@ it('days and times are those of the server over its whole calendar', async () =>
     expect(day).toBe(String(days[Number(key)]))
     expect(at).toBe(String(micros[Number(key)]))
   }
+  for (let at = 0; at < days.length; at += 37)
+    expect(await destination.read!(DAYS, String(at), signal)).toEqual({ day: days[at], at: micros[at] })
 })
