@@ -14,6 +14,8 @@ import type { Version } from '../../schemas/version.ts'
 /** A destination that is ready for patches of one mapping, and a way to look at what it holds. */
 export interface ContractSubject {
   readonly destination: Destination
+  /** The mapping as the destination knows it, where that is not the contract's own. */
+  readonly mapping?: EntityMapping
   /** The mapped fields of an object, or undefined where there is none; one that is marked as deleted counts as none. */
   read(key: string): Promise<Readonly<Record<string, Value>> | undefined>
   close(): Promise<void>
@@ -71,6 +73,7 @@ const ALICE = { name: 'Alice', visits: 1n, note: 'first' }
  * @param comparesVersions what its `comparesVersions` says
  * @param byTags it compares marks of its own (ETags), which have no order: an older patch without one cannot be told from a newer
  * @param names the target and the key fields, where they are not of the contract's choice
+ * @param listsKeys whether it can list the keys for this mapping, where it can list any
  * @param refusesKey whether it rejects a key rather than confuse it with another; default: it takes every key
  */
 export function destinationContract(
@@ -80,12 +83,14 @@ export function destinationContract(
     comparesVersions,
     byTags = false,
     names,
+    listsKeys = true,
     refusesKey = () => false,
   }: {
     policies: readonly DeletePolicy[]
     comparesVersions: boolean
     byTags?: boolean
     names?: ContractNames
+    listsKeys?: boolean
     refusesKey?: (key: string) => boolean
   },
   factory: ContractFactory,
@@ -102,9 +107,11 @@ export function destinationContract(
       await subject.close()
     })
 
+    const { signal } = new AbortController()
+    const mappingThere = () => subject.mapping ?? mapping
     const newKey = () => `key-${++keys}`
     const apply = (...patches: readonly Patch[]): Promise<readonly Outcome[]> =>
-      subject.destination.apply(mapping, patches, new AbortController().signal)
+      subject.destination.apply(mappingThere(), patches, signal)
     const kinds = async (...patches: readonly Patch[]) => (await apply(...patches)).map(({ kind }) => kind)
     /** Taking effect and finding it done are the same to the engine. */
     const expectDone = (kind: Outcome['kind'] | undefined) => expect(['applied', 'unchanged']).toContain(kind)
@@ -220,8 +227,58 @@ export function destinationContract(
 
     it('applies nothing when the signal has aborted already', async () => {
       const key = newKey()
-      const outcomes = await subject.destination.apply(mapping, [fullPatch(key, 1, ALICE)], AbortSignal.abort())
+      const outcomes = await subject.destination.apply(mappingThere(), [fullPatch(key, 1, ALICE)], AbortSignal.abort())
       expect(outcomes.map(({ kind }) => kind)).toEqual(['unavailable'])
+      expect(await subject.read(key)).toBeUndefined()
+    })
+
+    it('reads an object in canonical form, where it can be asked; null where there is none', async () => {
+      const { destination } = subject
+      if (destination.read === undefined) return
+      const readThere = (key: string) => destination.read!(mappingThere(), key, signal)
+      const [key, missing] = [newKey(), newKey()]
+      expect(await readThere(missing)).toBeNull()
+      const large = { name: 'Zoë "Z" \\ O\'Brien', visits: 9_007_199_254_740_991n, note: null }
+      await apply(fullPatch(key, 1, large))
+      expect(await readThere(key)).toMatchObject(large)
+      await apply(removal(key, 2))
+      if (policy === 'ignore') expect(await readThere(key)).toMatchObject(large)
+      else expect(await readThere(key)).toBeNull()
+    })
+
+    it('lists the keys of all that is there, once each, where it can be asked', async () => {
+      const { destination } = subject
+      if (destination.keys === undefined) return
+      if (!listsKeys) {
+        const listing = destination.keys(mappingThere(), signal)[Symbol.asyncIterator]().next()
+        await expect(listing).rejects.toMatchObject({ code: 'destination-unsuitable' })
+        return
+      }
+      const [kept, deleted, missing] = [newKey(), newKey(), newKey()]
+      await apply(fullPatch(kept, 1, ALICE), fullPatch(deleted, 1, ALICE))
+      await apply(removal(deleted, 2))
+      const listed: string[] = []
+      for await (const page of destination.keys(mappingThere(), signal)) listed.push(...page)
+      expect(new Set(listed).size).toBe(listed.length)
+      expect(listed).toContain(kept)
+      expect(listed).not.toContain(missing)
+      expect(listed.includes(deleted)).toBe(policy === 'ignore')
+    })
+
+    it('previews what it would be sent with its values, and sends nothing', async () => {
+      const { destination } = subject
+      if (destination.preview === undefined) return
+      const key = newKey()
+      const previewed = (patch: Patch) => destination.preview!(mappingThere(), patch)
+      const { request, body } = previewed(fullPatch(key, 1, ALICE))
+      expect(request).not.toBe('')
+      expect(() => JSON.parse(body!)).not.toThrow()
+      expect(body).toContain('Alice')
+      // What a patch does not have is left alone, so it is not sent either.
+      const partial = previewed(partialPatch(key, 2, { visits: 7n }))
+      expect(partial.body).toContain('7')
+      expect(partial.body).not.toContain('Alice')
+      expect(previewed(removal(key, 3)).request).not.toBe('')
       expect(await subject.read(key)).toBeUndefined()
     })
 

@@ -3,7 +3,7 @@ import { expectReadable } from '../support/cli.ts'
 import { createFlow, eventually, type Flow, type FlowProcess } from '../support/flow.ts'
 import { untilQuiet } from '../support/quiet.ts'
 
-/** A warehouse with rules of its own: a foreign key, a unique value and a check. */
+/** A warehouse with rules of its own (a foreign key, a unique value and a check), and deletes that depend on who refers. */
 let flow: Flow
 let running: FlowProcess
 
@@ -37,7 +37,9 @@ subscribers:
     type: warehouse
     url: "\${WAREHOUSE_URL}"
     entities:
-      customer: { table: customers }
+      customer:
+        table: customers
+        onDelete: { soft: { while: { entity: order, field: customer_id } }, else: hard }
       order: { table: orders }
 `
 
@@ -76,7 +78,17 @@ test('one refused customer: only that key waits, a later good change resolves it
   expect([shown.code, shown.stderr]).toEqual([0, ''])
   expectReadable(shown.stdout)
   expect(shown.stdout).toContain('23514')
-  expect(shown.stdout).not.toContain('c7@example.org')
+  // What the record wants beside what the warehouse has, which was asked.
+  expect(shown.stdout).toMatch(/FIELD +WANTED +THE SUBSCRIBER HAS/)
+  expect(shown.stdout).toMatch(/≠ +credit +-1 +0\n/)
+  expect(shown.stdout).toMatch(/= +id +7 +7\n/)
+  expect(shown.stdout).toMatch(/= +email +••• +•••\n/)
+  const inJson = await dlq('show', 'warehouse', 'customer', '7', '--json')
+  expect(JSON.parse(inJson.stdout)).toMatchObject({
+    atSubscriber: 'there',
+    wanted: { fields: expect.arrayContaining([expect.objectContaining({ field: 'credit', wanted: '-1', has: '0' })]) },
+  })
+  for (const { stdout } of [shown, inJson]) expect(stdout).not.toContain('c7@example.org')
 
   const refused = await dlq('replay', 'warehouse', 'customer', '7', '--json')
   expect(refused.code).toBe(1)
@@ -126,6 +138,35 @@ test('an order whose customer is late waits and arrives; a unique value that mov
     60_000,
   )
   expect(await openLetters()).toBe(0)
+})
+
+test('a customer with an order is marked as deleted, one without goes; a preview shows the statement without personal values', {
+  timeout: 180_000,
+}, async () => {
+  const previewed = await flow.run('preview', 'warehouse', 'customer', '11', '--full', '--json')
+  expect(previewed.code).toBe(0)
+  const { request } = JSON.parse(previewed.stdout)
+  expect(request.request).toMatch(/^BEGIN; .*INSERT INTO "public"\."customers" .*; COMMIT$/)
+  expect(JSON.parse(request.body)).toMatchObject({ tributary_key: '11', id: '11', email: '•••' })
+  expect(previewed.stdout).not.toMatch(/c11@example\.org|postgres:\/\//)
+
+  await flow.source`INSERT INTO orders VALUES (200, 11)`
+  await eventually(
+    async () => (await flow.warehouse`SELECT FROM orders WHERE id = 200`).length === 1,
+    'the order',
+    60_000,
+  )
+  await flow.source`DELETE FROM customers WHERE id IN (11, 12)`
+  await eventually(
+    async () => (await flow.warehouse`SELECT FROM customers WHERE id = 12`).length === 0,
+    'the one has gone',
+    60_000,
+  )
+  const isMarked = async () => {
+    const [row] = await flow.warehouse`SELECT tributary_deleted_at AS mark FROM customers WHERE id = 11`
+    return row !== undefined && row.mark !== null
+  }
+  await eventually(isMarked, 'the other is marked', 60_000)
 })
 
 /** How often the warehouse has answered that a record has to wait. */

@@ -64,13 +64,16 @@ destinationContract(
     comparesVersions: true,
     byTags: true,
     names: { target: 'clients', keyFields: ['number'] },
+    // The transform that makes the keys has no inverse.
+    listsKeys: false,
   },
   async (given) => {
     const mapping = inCapitals(given)
     const sandbox = await startBusinessCentralSandbox({ sets: [CONTRACT_SET] })
     const destination = open(sandbox, [mapping])
     return {
-      destination: { ...destination, apply: (_, patches, signal) => destination.apply(mapping, patches, signal) },
+      destination,
+      mapping,
       async read(key) {
         const read = await destination.read!(mapping, key, new AbortController().signal)
         const { number: _, ...fields } = read ?? {}

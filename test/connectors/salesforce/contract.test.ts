@@ -30,10 +30,8 @@ const factory: ContractFactory = async (mapping) => {
     mappings: [adapted(mapping)],
   })
   return {
-    destination: {
-      ...destination,
-      apply: (given, patches, signal) => destination.apply(adapted(given), patches, signal),
-    },
+    destination,
+    mapping: adapted(mapping),
     read: async (key) => {
       const values = await destination.read!(adapted(mapping), key, new AbortController().signal)
       return values ?? undefined

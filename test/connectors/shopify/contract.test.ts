@@ -1,4 +1,4 @@
-import type { EntityMapping } from '../../../connectors/destination.ts'
+import type { EntityMapping, Patch } from '../../../connectors/destination.ts'
 import { startShopifySandbox } from '../../../connectors/shopify/sandbox.ts'
 import { type ContractFactory, destinationContract } from '../../contract/destination-contract.ts'
 import { mappingOf, openStore } from './store.ts'
@@ -26,23 +26,25 @@ function factory(target: 'product' | 'customer', nameField: string): ContractFac
     const types = { [nameField]: 'string', 'metafields.custom.visits': 'int64', 'metafields.custom.note': 'string' }
     const mapping: EntityMapping = mappingOf(target, ['metafields.custom.erp_id'], types, { onDelete })
     const destination = openStore(sandbox.url, [mapping])
-    const renamed = (fields: Readonly<Record<string, unknown>>) =>
-      Object.fromEntries(Object.entries(fields).map(([name, value]) => [names[name], value])) as never
+    const renamed = (patch: Patch): Patch =>
+      patch.kind === 'delete'
+        ? patch
+        : {
+            ...patch,
+            fields: Object.fromEntries(Object.entries(patch.fields).map(([name, value]) => [names[name]!, value])),
+          }
+    const read = async (key: string) => {
+      const held = await destination.read!(mapping, key, new AbortController().signal)
+      return held && Object.fromEntries(Object.entries(names).map(([name, field]) => [name, held[field] ?? null]))
+    }
     return {
       destination: {
         ...destination,
-        apply: (_, patches, signal) =>
-          destination.apply(
-            mapping,
-            patches.map((patch) => (patch.kind === 'delete' ? patch : { ...patch, fields: renamed(patch.fields) })),
-            signal,
-          ),
+        apply: (_, patches, signal) => destination.apply(mapping, patches.map(renamed), signal),
+        preview: (_, patch) => destination.preview!(mapping, renamed(patch)),
+        read: (_, key) => read(key),
       },
-      async read(key) {
-        const held = await destination.read!(mapping, key, new AbortController().signal)
-        if (held === null) return undefined
-        return Object.fromEntries(Object.entries(names).map(([name, field]) => [name, held[field] ?? null]))
-      },
+      read: async (key) => (await read(key)) ?? undefined,
       async close() {
         await destination.close()
         await sandbox.close()

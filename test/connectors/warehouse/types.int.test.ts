@@ -32,6 +32,7 @@ const CASES: readonly (readonly [string, Value, string | null])[] = [
   ['double', Number.POSITIVE_INFINITY, 'Infinity'],
   ['double', 5e-324, '5e-324'],
   ['double', 0.1, '0.1'],
+  ['double', 0.30000000000000004, '0.30000000000000004'],
   ['date', 0, '1970-01-01'],
   ['date', -719_163, '0001-12-31 BC'],
   ['date', 2_145_042_905, '5874897-12-31'],
