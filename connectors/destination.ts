@@ -158,6 +158,11 @@ export interface RequestPreview {
 export interface Destination {
   /** Whether every change is conditional on the version held there, so that an older one never overwrites a newer. */
   readonly comparesVersions: boolean
+  /**
+   * Whether nothing of an object is left to compare with once it was deleted, so that a create which arrives late is not refused. Deletes of
+   * uncertain keys are then repeated when nothing can arrive any more.
+   */
+  readonly forgetsDeletes?: boolean
   /** After this time a request that got no answer can no longer take effect, in milliseconds. */
   readonly lateRequestMs: number
   /** The most patches of one {@link apply}. */
