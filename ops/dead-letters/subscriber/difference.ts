@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { EntityMapping, MappedField, Patch } from '../../../connectors/destination.ts'
+import { parseExact } from '../../../connectors/http/json-values.ts'
 import type { Fingerprinter, Fingerprints } from '../../../consumers/fingerprint.ts'
 import { type LedgerEntry, parseAnswer } from '../../../consumers/ledger/entry.ts'
 import { type ClaimedField, planPatch } from '../../../consumers/patch.ts'
@@ -74,7 +76,9 @@ export function compare(
       wantedClaim,
       has: has?.[to],
       // A field that the record does not have stays as it is.
-      differs: isSaid ? differs(fingerprinter, field, wantedClaim, fingerprint, entry, has) : false,
+      differs: isSaid
+        ? differs(fingerprinter, field, wantedClaim, fingerprint, entry, has) && !isSameJson(type, wanted, has?.[to])
+        : false,
     }
   })
   return { kind: 'upsert', fields }
@@ -98,6 +102,17 @@ function differs(
   const applied = entry.fingerprints.get(fingerprinter.idOf(to))
   // What was never applied to it is not known to be there.
   return applied === undefined ? null : applied !== wanted
+}
+
+/** Two texts of one document: a subscriber may write it with other blanks and another order of names than the source. */
+function isSameJson({ kind }: FieldType, a: Value | undefined, b: Value | undefined): boolean {
+  if (kind !== 'json' || typeof a !== 'string' || typeof b !== 'string') return false
+  try {
+    return isDeepStrictEqual(parseExact(a), parseExact(b))
+  } catch {
+    // What is no JSON is compared as text, and was.
+    return false
+  }
 }
 
 /** A value that is made of a personal one is personal. */

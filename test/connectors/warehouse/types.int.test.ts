@@ -71,6 +71,12 @@ const signal = new AbortController().signal
 
 beforeAll(async () => {
   database = await createDatabase('types')
+  // What a server or a role may be set to has to make no difference.
+  await database.sql.unsafe(`DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET extra_float_digits = -3', current_database());
+    EXECUTE format('ALTER DATABASE %I SET bytea_output = escape', current_database());
+    EXECUTE format('ALTER DATABASE %I SET DateStyle = German', current_database());
+  END $$`)
   const options = { name: 'types', url: database.url, schema: 'types', mappings: [MAPPING, DAYS], connections: 1 }
   destination = createWarehouse(options)
   await destination.provision()
@@ -85,6 +91,9 @@ async function shown(key: string): Promise<readonly (string | null)[]> {
   const quoted = Object.keys(COLUMNS).map((name) => `"${name.replaceAll('"', '""')}"::text AS "${name.length}"`)
   return await database.sql.begin(async (sql) => {
     await sql`SET LOCAL TimeZone = 'UTC'`
+    await sql`SET LOCAL extra_float_digits = 1`
+    await sql`SET LOCAL bytea_output = 'hex'`
+    await sql`SET LOCAL DateStyle = 'ISO'`
     const rows = await sql
       .unsafe(`SELECT ${quoted.join(', ')} FROM types."Every ""type""" WHERE tributary_key = $1`, [key])
       .values()

@@ -93,6 +93,27 @@ describe('the difference', () => {
     })
   })
 
+  it('is none between two texts of one JSON document, to the last digit', () => {
+    const facts = entity('thing', { id: { type: 'int64' }, facts: { type: 'json' } }, ['id'])
+    const type = { kind: 'json' } as const
+    const fields = [{ to: 'facts', from: ['facts'], type, transform: null }]
+    const change: Change = { ...CHANGE, entity: 'thing', changed: null, after: { id: 1n, facts: '{"b":1.10,"a":[]}' } }
+    const differs = (has: string) => {
+      const wanted = compare(
+        { ...mapping, entity: facts, fields },
+        createFingerprinter('x'.repeat(32), fields),
+        change,
+        null,
+        {
+          facts: has,
+        },
+      )
+      return wanted.kind === 'upsert' && wanted.fields[0]!.differs
+    }
+    expect(differs('{"a": [], "b": 1.10}')).toBe(false)
+    for (const has of ['{"a": [], "b": 1.11}', '{"a": []}', 'no document']) expect(differs(has)).toBe(true)
+  })
+
   it('of a delete, or of what the mapping refuses, is no list of fields', () => {
     expect(differences(DELETE, null, undefined)).toBe('delete')
     const refusing = () => {
