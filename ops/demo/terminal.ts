@@ -1,4 +1,5 @@
-import { renderSummary, renderView } from './view.ts'
+import { renderChange, renderJson, renderSummary } from './view/plain.ts'
+import { renderView } from './view.ts'
 import type { ViewModel } from './view-model.ts'
 
 /** The part of a TTY's write stream that is used; `process.stdout` fits. */
@@ -16,6 +17,8 @@ export interface LiveViewOptions {
   readonly model: () => ViewModel
   readonly environment?: Readonly<Record<string, string | undefined>>
   readonly frameMs?: number
+  /** Lines of JSON, on a terminal too. */
+  readonly json?: boolean
   /** How often a line is printed where there is no terminal. */
   readonly summaryMs?: number
 }
@@ -46,7 +49,7 @@ const FRAME_END = `${ESC}?2026l`
  */
 export function startLiveView(options: LiveViewOptions): LiveView {
   const environment = options.environment ?? process.env
-  const drawable = options.screen.isTTY === true && environment.TERM !== 'dumb'
+  const drawable = options.screen.isTTY === true && environment.TERM !== 'dumb' && !options.json
   return drawable ? drawInPlace(options, !environment.NO_COLOR) : printSummaries(options)
 }
 
@@ -92,14 +95,18 @@ function drawInPlace({ screen, model, frameMs }: LiveViewOptions, colour: boolea
   }
 }
 
-function printSummaries({ screen, model, summaryMs }: LiveViewOptions): LiveView {
+function printSummaries({ screen, model, summaryMs, json }: LiveViewOptions): LiveView {
   let stopped = false
-  let last = ''
+  const printed = { line: '', change: '' }
   const draw = () => {
-    const line = renderSummary(model())
-    if (stopped || line === last) return
-    last = line
+    if (stopped) return
+    const now = model()
+    const line = json ? renderJson(now) : renderSummary(now)
+    if (line === printed.line) return
     screen.write(`${line}\n`)
+    const change = json ? '' : renderChange(now)
+    if (change !== '' && change !== printed.change) screen.write(`${change}\n`)
+    Object.assign(printed, { line, change: change || printed.change })
   }
   const timer = setInterval(draw, summaryMs ?? SUMMARY_MS)
   timer.unref()

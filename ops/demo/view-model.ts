@@ -1,8 +1,11 @@
 import type { EntityMapping } from '../../connectors/destination.ts'
 import type { SnapshotProgress } from '../../connectors/source.ts'
+import type { BreakerState } from '../../consumers/breaker.ts'
 import type { FieldType, Value } from '../../schemas/field-type.ts'
 import type { Version } from '../../schemas/version.ts'
+import { OneChange, type OneChangeView, type Origins } from './view/one-change.ts'
 import { LatencyWindow, type Percentiles, SecondCounts } from './view/rolling.ts'
+import { SubscriberTracker, type SubscriberView } from './view/subscribers.ts'
 import { MASK, valueText } from './view/value-text.ts'
 
 export type Stage = 'starting' | 'snapshot' | 'streaming' | 'stopping'
@@ -39,6 +42,7 @@ export interface EntityView {
 export interface RecentChange {
   readonly atMs: number
   readonly time: string
+  readonly subscriber: string
   readonly entity: string
   readonly key: string
   readonly kind: 'create' | 'update' | 'delete'
@@ -56,6 +60,14 @@ interface Hints {
   readonly lookAt: string
 }
 
+/** A subscriber that the person at the terminal can fail and heal by a key. */
+export interface Outage {
+  readonly subscriber: string
+  readonly failing: boolean
+  /** Null where there is no keyboard. */
+  readonly key: string | null
+}
+
 /** All that the terminal shows at one moment. Rates are a second; times are milliseconds. */
 export interface ViewModel {
   readonly stage: Stage
@@ -67,21 +79,41 @@ export interface ViewModel {
   readonly patchedHistory: readonly number[]
   /** From the commit at the source to the answer of the destination, over the last {@link LATENCY_SECONDS}. */
   readonly latency: Percentiles | null
-  /** Records published and not yet settled; null when nobody said. */
+  /** Records published and not yet settled, over all subscribers; null when nobody said. */
   readonly lag: number | null
   readonly deadLetters: number
+  readonly subscribers: readonly SubscriberView[]
+  readonly oneChange: OneChangeView | null
+  readonly outage: Outage | null
   readonly recent: readonly RecentChange[]
   readonly hints: Hints
 }
 
 export interface ViewEntity {
   readonly name: string
-  readonly fields: readonly { readonly name: string; readonly type: FieldType; readonly personal: boolean }[]
+  readonly fields: readonly ViewField[]
+}
+
+interface ViewField {
+  readonly name: string
+  /** The entity fields that make it. */
+  readonly from: readonly string[]
+  readonly type: FieldType
+  readonly personal: boolean
+}
+
+export interface ViewSubscriber {
+  readonly name: string
+  readonly type: string
+  /** What it takes. */
+  readonly entities: readonly ViewEntity[]
 }
 
 export interface ViewModelOptions {
   /** The entities in the order they are shown. Others are not counted: the screen has a bound. */
-  readonly entities: readonly ViewEntity[]
+  readonly entities: readonly string[]
+  /** In the order they are shown. */
+  readonly subscribers: readonly ViewSubscriber[]
   readonly hints: Hints
   /** Changes that are always shown, and for longer, however busy it is. */
   readonly watch?: (entity: string, key: string) => boolean
@@ -120,6 +152,7 @@ export function viewEntity(mapping: EntityMapping): ViewEntity {
     name: mapping.entity.name,
     fields: mapping.fields.map((field) => ({
       name: field.to,
+      from: field.from,
       type: field.type,
       personal: field.from.some((from) => personal.has(from)),
     })),
@@ -132,7 +165,6 @@ export function createViewModel(startedAtMs: number, options: ViewModelOptions):
 }
 
 interface EntityCount {
-  readonly types: ReadonlyMap<string, { readonly type: FieldType; readonly personal: boolean }>
   progress: SnapshotProgress | null
   snapshotEndedAtMs: number
   changes: number
@@ -150,9 +182,13 @@ export class ViewAccumulator {
   readonly #patched = new SecondCounts(HISTORY_SECONDS)
   readonly #live = new SecondCounts(HISTORY_SECONDS)
   readonly #latency = new LatencyWindow(LATENCY_SECONDS)
+  readonly #subscribers: ReadonlyMap<string, SubscriberTracker>
+  /** Subscriber → entity → destination field. */
+  readonly #fields: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, ViewField>>>
+  readonly #oneChange: OneChange
   #stage: Stage = 'starting'
-  #lag: number | null = null
   #deadLetters = 0
+  #outage: Outage | null = null
   #sampled: RecentChange[] = []
   #watched: RecentChange[] = []
 
@@ -160,18 +196,19 @@ export class ViewAccumulator {
     this.#startedAtMs = startedAtMs
     this.#options = options
     this.#entities = new Map(
-      options.entities.map((entity) => [
-        entity.name,
-        {
-          types: new Map(entity.fields.map((field) => [field.name, field])),
-          progress: null,
-          snapshotEndedAtMs: 0,
-          changes: 0,
-          patches: 0,
-          gated: 0,
-        },
+      options.entities.map((name) => [
+        name,
+        { progress: null, snapshotEndedAtMs: 0, changes: 0, patches: 0, gated: 0 },
       ]),
     )
+    const { subscribers } = options
+    this.#subscribers = new Map(
+      subscribers.map(({ name, type }) => [name, new SubscriberTracker(name, type, LATENCY_SECONDS)]),
+    )
+    const byField = ({ entities }: ViewSubscriber) =>
+      new Map(entities.map(({ name, fields }) => [name, new Map(fields.map((field) => [field.name, field]))]))
+    this.#fields = new Map(subscribers.map((subscriber) => [subscriber.name, byField(subscriber)]))
+    this.#oneChange = new OneChange(originsOf(subscribers))
   }
 
   setStage(stage: Stage): void {
@@ -209,13 +246,16 @@ export class ViewAccumulator {
     this.#patched.add(1, nowMs)
     const entity = this.#entities.get(applied.entity)
     if (entity) entity.patches++
+    const isCopy = applied.kind === 'snapshot'
+    this.#subscribers.get(applied.subscriber)?.patched(isCopy ? null : applied.latencyMs, nowMs)
     if (applied.kind === 'snapshot') return
     this.#live.add(1, nowMs)
     this.#latency.add(applied.latencyMs, nowMs)
     const watched = this.#options.watch?.(applied.entity, applied.key) ?? false
     const newest = this.#sampled[0]
+    const change = this.#recentChange(applied, applied.kind, watched, nowMs)
+    this.#oneChange.saw({ subscriber: applied.subscriber, version: applied.version, patch: change }, nowMs)
     if (!watched && newest && nowMs - newest.atMs < RECENT_INTERVAL_MS) return
-    const change = this.#recentChange(applied, applied.kind, entity, watched, nowMs)
     if (watched) this.#watched = [change, ...this.#watched].slice(0, WATCHED_MAX)
     else this.#sampled = [change, ...this.#sampled].slice(0, RECENT_MAX)
   }
@@ -226,13 +266,28 @@ export class ViewAccumulator {
     if (counts) counts.gated += count
   }
 
-  onDeadLetter(count = 1): void {
+  /** @param subscriber null for one of a source's */
+  onDeadLetter(subscriber: string | null, count = 1): void {
     this.#deadLetters += count
+    if (subscriber !== null) this.#subscribers.get(subscriber)?.deadLettered(count)
   }
 
-  /** @param records published and not yet settled, over all subscribers and entities */
-  setLag(records: number): void {
-    this.#lag = records
+  /** An answer of a subscriber other than applied, by outcome. */
+  onAnswered(subscriber: string, outcome: string, nowMs: number): void {
+    this.#subscribers.get(subscriber)?.answered(outcome, nowMs)
+  }
+
+  onBreaker(subscriber: string, entityClass: string, state: BreakerState, nowMs: number): void {
+    this.#subscribers.get(subscriber)?.breaker(entityClass, state, nowMs)
+  }
+
+  /** @param records published and not yet settled by it, over all entities */
+  setLag(subscriber: string, records: number, nowMs: number): void {
+    this.#subscribers.get(subscriber)?.setBehind(records, nowMs)
+  }
+
+  setOutage(outage: Outage | null): void {
+    this.#outage = outage
   }
 
   snapshot(nowMs: number): ViewModel {
@@ -255,9 +310,17 @@ export class ViewAccumulator {
       latency: this.#latency.percentiles(nowMs),
       lag: this.#lag,
       deadLetters: this.#deadLetters,
+      subscribers: [...this.#subscribers.values()].map((subscriber) => subscriber.view(nowMs)),
+      oneChange: this.#oneChange.view(),
+      outage: this.#outage,
       recent: this.#recent(nowMs),
       hints: this.#options.hints,
     }
+  }
+
+  get #lag(): number | null {
+    const told = [...this.#subscribers.values()].flatMap(({ behind }) => (behind === null ? [] : [behind]))
+    return told.length === 0 ? null : told.reduce((sum, behind) => sum + behind, 0)
   }
 
   #recent(nowMs: number): readonly RecentChange[] {
@@ -265,16 +328,11 @@ export class ViewAccumulator {
     return [...kept, ...this.#sampled.slice(0, RECENT_MAX - kept.length)].sort((a, b) => b.atMs - a.atMs)
   }
 
-  #recentChange(
-    applied: Applied,
-    kind: RecentChange['kind'],
-    entity: EntityCount | undefined,
-    watched: boolean,
-    nowMs: number,
-  ): RecentChange {
+  #recentChange(applied: Applied, kind: RecentChange['kind'], watched: boolean, nowMs: number): RecentChange {
     const timeText = this.#options.timeText ?? localTime
+    const taken = this.#fields.get(applied.subscriber)?.get(applied.entity)
     const fields = Object.entries(applied.fields).map(([name, value]) => {
-      const known = entity?.types.get(name)
+      const known = taken?.get(name)
       // A field nobody described could hold anything, so it is masked like a personal one.
       const masked = known?.personal ?? true
       return {
@@ -287,6 +345,7 @@ export class ViewAccumulator {
     return {
       atMs: nowMs,
       time: timeText(nowMs),
+      subscriber: applied.subscriber,
       entity: applied.entity,
       key: applied.key,
       kind,
@@ -298,6 +357,13 @@ export class ViewAccumulator {
       watched,
     }
   }
+}
+
+function originsOf(subscribers: readonly ViewSubscriber[]): ReadonlyMap<string, Origins> {
+  const fromOf = ({ fields }: ViewEntity) => new Map(fields.map(({ name, from }) => [name, from]))
+  return new Map(
+    subscribers.map(({ name, entities }) => [name, new Map(entities.map((entity) => [entity.name, fromOf(entity)]))]),
+  )
 }
 
 /** Times of day say least about a change, so they come last and give way first. */

@@ -1,22 +1,15 @@
+import { oneChangeLines, recentLines } from './view/change-lines.ts'
 import { wrapCommand } from './view/command.ts'
 import { clipLine, type Line, lineWidth, paintLine, piece, spread, type Tone } from './view/line.ts'
-import { barText, clockText, countText, durationText, latencyText, rateText, sparkText } from './view/numbers.ts'
-import { keyText } from './view/value-text.ts'
+import { barText, clockText, countText, durationText, rateText, sparkText } from './view/numbers.ts'
+import { outageLine, subscriberLines } from './view/subscriber-lines.ts'
 import { cell } from './view/width.ts'
-import {
-  type EntityView,
-  LATENCY_SECONDS,
-  RECENT_MAX,
-  type RecentChange,
-  type ServiceView,
-  type ViewModel,
-} from './view-model.ts'
+import { type EntityView, RECENT_MAX, type RecentChange, type ServiceView, type ViewModel } from './view-model.ts'
 
 const MARGIN = 2
 const NAME_COLUMNS = 14
 /** Wider lines are harder to read, so a wide terminal leaves the rest empty. */
 const COLUMNS_MAX = 120
-const COLUMNS_WIDE = 96
 const SPARK_MIN = 8
 const SPARK_GAP = 3
 const EMPTY: Line = []
@@ -29,7 +22,7 @@ export function renderView(model: ViewModel, columns: number, rows: number, colo
   const inner = Math.max(1, Math.min(columns, COLUMNS_MAX) - 2 * MARGIN)
   const kept = LAYOUTS.map((layout) => layOut(model, inner, rows, layout)).find((lines) => lines !== null) ?? [
     headLine(model, inner),
-    ...flowLines(model, inner).slice(0, Math.max(0, rows - 2)),
+    ...(rows > 2 ? [flowLine(model, inner)] : []),
     stopLine(model),
   ]
   const margin = piece(' '.repeat(Math.min(MARGIN, columns)))
@@ -38,19 +31,35 @@ export function renderView(model: ViewModel, columns: number, rows: number, colo
 
 /** What is left out when the terminal is low, step by step: what the person can do without first. */
 interface Layout {
-  readonly stack: boolean
   readonly table: boolean
+  readonly stack: boolean
   readonly lookAt: boolean
+  readonly gaps: boolean
   readonly tryIt: boolean
+  readonly oneChange: boolean
+  /** Fewer lines of the list than this are not worth their place; 0: no list. */
   readonly recentMin: number
 }
 
+const ALL: Layout = {
+  table: true,
+  stack: true,
+  lookAt: true,
+  gaps: true,
+  tryIt: true,
+  oneChange: true,
+  recentMin: 6,
+}
+
 const LAYOUTS: readonly Layout[] = [
-  { stack: true, table: true, lookAt: true, tryIt: true, recentMin: 4 },
-  { stack: false, table: true, lookAt: true, tryIt: true, recentMin: 3 },
-  { stack: false, table: true, lookAt: false, tryIt: true, recentMin: 3 },
-  { stack: false, table: false, lookAt: false, tryIt: true, recentMin: 3 },
-  { stack: false, table: false, lookAt: false, tryIt: false, recentMin: 0 },
+  ALL,
+  { ...ALL, table: false, recentMin: 4 },
+  { ...ALL, table: false, stack: false, recentMin: 3 },
+  { ...ALL, table: false, stack: false, lookAt: false, recentMin: 2 },
+  { ...ALL, table: false, stack: false, lookAt: false, gaps: false, recentMin: 2 },
+  { ...ALL, table: false, stack: false, lookAt: false, gaps: false, recentMin: 0 },
+  { ...ALL, table: false, stack: false, lookAt: false, gaps: false, tryIt: false, recentMin: 0 },
+  { ...ALL, table: false, stack: false, lookAt: false, gaps: false, tryIt: false, oneChange: false, recentMin: 0 },
 ]
 
 function layOut(model: ViewModel, inner: number, rows: number, layout: Layout): Line[] | null {
@@ -60,31 +69,16 @@ function layOut(model: ViewModel, inner: number, rows: number, layout: Layout): 
   const room = rows - head.length - body.length - foot.length
   if (model.stage === 'starting' || model.stage === 'snapshot' || layout.recentMin === 0)
     return room >= 0 ? [...head, ...body, ...foot] : null
+  // Its header, and the line below it.
   const recentMax = Math.min(room - 2, RECENT_MAX)
   if (recentMax < layout.recentMin) return null
-  return [...head, ...body, ...recentLines(model.recent, inner, recentMax), ...foot]
+  return [...head, ...body, ...recentLines(notFollowed(model), inner, recentMax), EMPTY, ...foot]
 }
 
-/** The state in one line without codes, for logs and pipes. */
-export function renderSummary(model: ViewModel): string {
-  const at = clockText(model.upMs)
-  if (model.stage === 'starting') {
-    const services = model.services.map(({ name, state }) => `${name} ${state}`).join(', ')
-    return `${at} starting  ${services}`.trimEnd()
-  }
-  const parts = [`${at} ${model.stage}`]
-  const copying = model.entities.filter((entity) => entity.snapshot && !entity.snapshot.done)
-  for (const { name, snapshot } of copying)
-    parts.push(`${name} ${countText(snapshot!.rowsDone)} of ${countText(snapshot!.rowsEstimated)}`)
-  const { captured, published, patched } = model.rates
-  parts.push(`captured ${rateText(captured)}/s  published ${rateText(published)}/s  patched ${rateText(patched)}/s`)
-  if (model.latency) {
-    const { p50, p95, p99 } = model.latency
-    parts.push(`latency p50 ${latencyText(p50)}  p95 ${latencyText(p95)}  p99 ${latencyText(p99)}`)
-  }
-  if (model.lag !== null) parts.push(`lag ${countText(model.lag)}`)
-  parts.push(`dead letters ${countText(model.deadLetters)}`)
-  return parts.join('  ')
+/** The list without what the one change shows above it. */
+function notFollowed({ recent, oneChange }: ViewModel): readonly RecentChange[] {
+  const followed = oneChange?.arrivals.map(({ patch }) => patch) ?? []
+  return recent.filter((change) => !followed.includes(change))
 }
 
 const STAGE_TEXT: Readonly<Record<ViewModel['stage'], readonly [string, Tone]>> = {
@@ -127,13 +121,19 @@ function startingLines(model: ViewModel): Line[] {
 
 function runningLines(model: ViewModel, inner: number, layout: Layout): Line[] {
   const copying = model.stage === 'snapshot'
-  const table = copying ? snapshotLines(model.entities, inner) : entityLines(model.entities, inner)
+  const gap = layout.gaps ? [EMPTY] : []
+  const outage = outageLine(model.subscribers)
   return [
     ...(layout.stack ? stackLine(model.services) : []),
-    EMPTY,
-    ...flowLines(model, inner),
-    EMPTY,
-    ...(layout.table || copying ? [...table, EMPTY] : []),
+    ...gap,
+    flowLine(model, inner),
+    ...gap,
+    ...(copying ? [...snapshotLines(model.entities, inner), EMPTY] : []),
+    ...(!copying && layout.table ? [...entityLines(model.entities, inner), EMPTY] : []),
+    ...subscriberLines(model.subscribers, inner),
+    ...(copying ? [] : outage === null ? [EMPTY] : [outage, ...gap]),
+    ...(!copying && layout.oneChange ? [...oneChangeLines(model.oneChange, model.subscribers, inner), ...gap] : []),
+    ...(copying ? [EMPTY] : []),
   ]
 }
 
@@ -141,13 +141,12 @@ function stackLine(services: readonly ServiceView[]): Line[] {
   if (services.length === 0) return []
   const pieces = services.flatMap(({ name, state }) => {
     const [mark, tone] = SERVICE_MARKS[state]
-    return [piece(mark, tone), piece(` ${name}   `, 'quiet')]
+    return [piece(mark, tone), piece(` ${name}  `, 'quiet')]
   })
   return [pieces]
 }
 
-function flowLines(model: ViewModel, inner: number): Line[] {
-  const label = (text: string) => piece(cell(text, NAME_COLUMNS), 'quiet')
+function flowLine(model: ViewModel, inner: number): Line {
   const rate = (name: string, perSecond: number): Line => [
     piece(`${name} `),
     piece(rateText(perSecond), 'strong'),
@@ -156,39 +155,18 @@ function flowLines(model: ViewModel, inner: number): Line[] {
   const arrow = piece('  →  ', 'quiet')
   const { captured, published, patched } = model.rates
   const flow: Line = [
-    label('flow'),
     ...rate('captured', captured),
     arrow,
     ...rate('published', published),
     arrow,
     ...rate('patched', patched),
   ]
-  const sparkColumns = inner - lineWidth(flow) - SPARK_GAP
+  const sparkColumns = Math.min(30, inner - lineWidth(flow) - SPARK_GAP)
   const spark: Line =
     model.stage !== 'snapshot' && sparkColumns >= SPARK_MIN
       ? [piece(sparkText(model.patchedHistory.slice(-sparkColumns)), 'accent')]
       : []
-  const part = (name: string, ms: number): Line => [
-    piece(`${name} `, 'quiet'),
-    piece(cell(latencyText(ms), 9), 'strong'),
-  ]
-  const latency: Line = model.latency
-    ? [
-        label('latency'),
-        ...part('p50', model.latency.p50),
-        ...part('p95', model.latency.p95),
-        ...part('p99', model.latency.p99),
-      ]
-    : [label('latency'), piece('no change in the last seconds', 'quiet')]
-  const meaning = `${inner >= COLUMNS_WIDE ? 'commit → applied, ' : ''}last ${LATENCY_SECONDS} s`
-  const behind: Line = [
-    label('behind'),
-    piece(model.lag === null ? '–' : countText(model.lag), 'strong'),
-    piece(' records'),
-    piece('     dead letters ', 'quiet'),
-    piece(countText(model.deadLetters), model.deadLetters > 0 ? 'bad' : 'strong'),
-  ]
-  return [spread(flow, spark, inner), spread(latency, [piece(meaning, 'quiet')], inner), behind]
+  return spread(flow, spark, inner)
 }
 
 function snapshotLines(entities: readonly EntityView[], inner: number): Line[] {
@@ -255,74 +233,13 @@ function entityLines(entities: readonly EntityView[], inner: number): Line[] {
   ]
 }
 
-const KIND_MARKS: Readonly<Record<RecentChange['kind'], readonly [string, Tone]>> = {
-  create: ['+', 'good'],
-  update: ['~', 'accent'],
-  delete: ['−', 'bad'],
-}
-
-function recentLines(recent: readonly RecentChange[], inner: number, linesMax: number): Line[] {
-  const keyColumns = inner >= COLUMNS_WIDE ? 18 : 14
-  const columns = [10, NAME_COLUMNS, keyColumns, 9] as const
-  const patchColumns = inner - columns.reduce((sum, width) => sum + width, 2)
-  const header: Line = [
-    piece(
-      cell('time', columns[0]) +
-        cell('entity', columns[1]) +
-        cell('key', columns[2]) +
-        cell('the patch it became', patchColumns + 2) +
-        cell('latency', columns[3], 'right'),
-      'quiet',
-    ),
-  ]
-  const shown = recent.slice(0, linesMax).map((change): Line => {
-    const [mark, tone] = KIND_MARKS[change.kind]
-    const patch = patchPieces(change, patchColumns)
-    return [
-      piece(cell(change.time, 9), change.watched ? 'strong' : 'quiet'),
-      piece(change.watched ? '▸' : ' ', 'accent'),
-      piece(cell(change.entity, columns[1] - 1), change.watched ? 'strong' : 'plain'),
-      piece(' '),
-      piece(cell(keyText(change.key, columns[2] - 2), columns[2]), change.watched ? 'strong' : 'plain'),
-      piece(`${mark} `, tone),
-      ...patch,
-      piece(' '.repeat(Math.max(0, patchColumns - lineWidth(patch)))),
-      piece(cell(latencyText(change.latencyMs), columns[3], 'right'), change.watched ? 'strong' : 'quiet'),
-    ]
-  })
-  // Empty lines keep what stands below where it is while the list fills.
-  return [header, ...shown, ...Array.from({ length: Math.max(0, linesMax - shown.length) }, () => EMPTY), EMPTY]
-}
-
-/** As many fields as fit, whole, then how many more there are; a first field that is too long is clipped. */
-function patchPieces(change: RecentChange, columns: number): Line {
-  if (change.kind === 'delete') return [piece('deleted', 'quiet')]
-  if (change.fields.length === 0) return [piece('no mapped field', 'quiet')]
-  let shown: Line = []
-  for (const [at, field] of change.fields.entries()) {
-    const left = change.fields.length - at - 1
-    const more = left > 0 ? ` +${left}` : ''
-    const next: Line = [
-      ...shown,
-      piece(`${at > 0 ? '  ' : ''}${field.name}=`, 'quiet'),
-      piece(field.text, field.masked ? 'quiet' : change.watched ? 'strong' : 'plain'),
-    ]
-    if (lineWidth(next) + more.length > columns) {
-      const rest = ` +${left + 1}`
-      if (at > 0) return clipLine([...shown, piece(rest, 'quiet')], columns)
-      return [...clipLine(next, columns - more.length), piece(more, 'quiet')]
-    }
-    shown = next
-  }
-  return shown
-}
-
 function stopLine(model: ViewModel): Line {
-  const text =
-    model.stage === 'stopping'
-      ? 'Stopping everything; nothing is left behind'
-      : 'Ctrl-C stops everything and leaves nothing behind'
-  return [piece(text, 'quiet')]
+  if (model.stage === 'stopping') return [piece('Stopping everything; nothing is left behind', 'quiet')]
+  const stops = piece('Ctrl-C stops everything and leaves nothing behind', 'quiet')
+  const { outage } = model
+  if (model.stage !== 'streaming' || outage === null || outage.key === null) return [stops]
+  const does = outage.failing ? `heals the ${outage.subscriber}` : `makes the ${outage.subscriber} fail`
+  return [piece(outage.key, 'accent'), piece(` ${does}   `), stops]
 }
 
 function footLines(model: ViewModel, inner: number, layout: Layout): Line[] {

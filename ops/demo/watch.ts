@@ -4,15 +4,9 @@ import type { Watcher } from '../process/run.ts'
 import type { ViewAccumulator } from './view-model.ts'
 
 /** Feeds what the pipeline tells into the live view. `onSnapshotsDone` is called once all entities are snapshotted. */
-export function watch(
-  model: ViewAccumulator,
-  declaration: Declaration,
-  subscriber: string,
-  onSnapshotsDone: () => void,
-): Watcher {
+export function watch(model: ViewAccumulator, declaration: Declaration, onSnapshotsDone: () => void): Watcher {
   const entityOf = new Map([...declaration.entities.keys()].map((name) => [entityTopic(declaration.name, name), name]))
   const waiting = new Set(declaration.entities.keys())
-  const lags = new Map<string, number>()
   return {
     capture: {
       published({ records }) {
@@ -27,27 +21,30 @@ export function watch(
           model.onPublished(entity, count, now)
         }
       },
-      unencodable: () => model.onDeadLetter(),
+      unencodable: () => model.onDeadLetter(null),
       deadLetters: () => {},
       restarted: () => {},
     },
-    delivery: () => ({
-      received: () => {},
-      coalesced: () => {},
-      gated: (entity, _reason, records) => model.onGated(entity, records),
-      applied: ({ op, ...applied }) => model.onApplied({ ...applied, subscriber, kind: op }, Date.now()),
-      answered: () => {},
-      deadLettered: () => model.onDeadLetter(),
-      lag(entity, partition, records) {
-        lags.set(`${entity}/${partition}`, records)
-        let sum = 0
-        for (const lag of lags.values()) sum += lag
-        model.setLag(sum)
-      },
-      retried: () => {},
-      breaker: () => {},
-      batch: () => {},
-    }),
+    delivery: (subscriber) => {
+      const lags = new Map<string, number>()
+      return {
+        received: () => {},
+        coalesced: () => {},
+        gated: (entity, _reason, records) => model.onGated(entity, records),
+        applied: ({ op, ...applied }) => model.onApplied({ ...applied, subscriber, kind: op }, Date.now()),
+        answered: (_entity, outcome) => model.onAnswered(subscriber, outcome, Date.now()),
+        deadLettered: () => model.onDeadLetter(subscriber),
+        lag(entity, partition, records) {
+          lags.set(`${entity}/${partition}`, records)
+          let sum = 0
+          for (const lag of lags.values()) sum += lag
+          model.setLag(subscriber, sum, Date.now())
+        },
+        retried: () => {},
+        breaker: (entityClass, state) => model.onBreaker(subscriber, entityClass, state, Date.now()),
+        batch: () => {},
+      }
+    },
     onSnapshotProgress(progress) {
       model.onSnapshotProgress(progress, Date.now())
       if (progress.done && waiting.delete(progress.entity) && waiting.size === 0) onSnapshotsDone()

@@ -13,6 +13,7 @@ const HEADERS_TAKEN =
 /** Checks how a subscriber is reached: what its options say together. */
 export function checkConnection(path: Path, subscriber: Mapping, report: Report): void {
   const type = textOf(subscriber.type)
+  checkTimes(path, subscriber, report)
   if (type === 'warehouse') return
   const url = textOf(subscriber.url)
   const allows = Array.isArray(subscriber.allowAddresses) && subscriber.allowAddresses.length > 0
@@ -27,7 +28,6 @@ export function checkConnection(path: Path, subscriber: Mapping, report: Report)
     report([...path, 'url'], 'must be the address of the store alone, without a path')
   if (['dataverse', 'finance-operations', 'business-central'].includes(type ?? ''))
     checkTenant(path, subscriber, report)
-  checkTimes(path, subscriber, report)
   if (type === 'http') checkHeaders([...path, 'headers'], mappingOf(subscriber.headers), report)
 }
 

@@ -23,6 +23,7 @@ export interface Connections {
     readonly url: string
     /** The schema of its tables. */
     readonly schema: string
+    readonly statementTimeoutMs: number
   }
   readonly dataverse: RequestOptions &
     ClientCredentials & {

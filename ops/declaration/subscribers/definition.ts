@@ -177,6 +177,9 @@ const warehouse = mapping({
   ...general('warehouse'),
   url: postgresUrl().describe('The address of the database: `postgres://user:password@host:5432/database`.'),
   schema: text().default('public').describe('The schema of its tables.'),
+  timeout: duration()
+    .default('30s')
+    .describe('How long one statement may take. Twice that after it, one without an answer can no longer take effect.'),
   entities: named(table, NAME, 'a mapping of entity names').describe('The entities it takes, by name.'),
 })
 

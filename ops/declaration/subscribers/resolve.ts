@@ -40,8 +40,8 @@ export function resolveSubscriber(
   }
   switch (written.type) {
     case 'warehouse': {
-      const { type, url, schema } = written
-      return { ...parts, type, connection: { url, schema } }
+      const { type, url, schema, timeout } = written
+      return { ...parts, type, connection: { url, schema, statementTimeoutMs: durationMs(timeout) } }
     }
     case 'dataverse': {
       const { type, compare } = written

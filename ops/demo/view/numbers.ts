@@ -46,8 +46,8 @@ export function barText(share: number, columns: number): { done: string; rest: s
 
 const LEVELS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const
 
-/** One cell a value, from the bottom line at 0 to full height at the greatest. */
-export function sparkText(values: readonly number[]): string {
-  const greatest = Math.max(...values, 0)
+/** One cell a value, from the bottom line at 0 to full height at the greatest, or at `fullMin` where all are less. */
+export function sparkText(values: readonly number[], fullMin = 0): string {
+  const greatest = Math.max(...values, fullMin)
   return values.map((value) => LEVELS[greatest > 0 ? Math.round((value / greatest) * 7) : 0]).join('')
 }

@@ -90,7 +90,7 @@ describe('the resolved declaration', () => {
       concurrency: 4,
       retry: { attempts: 5, firstMs: 1000, deadAfterMs: 3_600_000 },
       breaker: { failures: 5, probeEveryMs: { first: 1000, most: 30_000 } },
-      connection: { url: ENVIRONMENT.WAREHOUSE_URL, schema: 'public' },
+      connection: { url: ENVIRONMENT.WAREHOUSE_URL, schema: 'public', statementTimeoutMs: 30_000 },
     })
     const rest = { keyFields: [], updateOnly: false, lookups: {}, onDelete: 'hard' }
     expect(mappings).toEqual([

@@ -93,7 +93,17 @@ test.each([
   advance(hour)
   view.stop()
   const lines = screen.written.split('\n')
-  expect(lines).toHaveLength(3)
+  expect(lines).toHaveLength(4)
   expect(lines[0]).toMatch(/^00:00:17 streaming {2}captured/)
+  expect(lines[1]).toMatch(/^one change {2}customers 42/)
+  expect(lines[2]).toMatch(/^01:00:17 streaming/)
   expect(screen.written).not.toContain('\x1b')
+})
+
+test('JSON is asked for on a terminal too', () => {
+  const screen = new FakeScreen(true)
+  const model = sampleModel()
+  const nowMs = fillStreaming(model)
+  startLiveView({ screen, json: true, model: () => model.snapshot(nowMs), summaryMs: hour }).stop()
+  expect(JSON.parse(screen.written)).toMatchObject({ stage: 'streaming', lag: 2 })
 })

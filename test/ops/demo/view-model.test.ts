@@ -136,6 +136,6 @@ test("a mapped field is personal when the entity's field is, under the destinati
   const mapping = { entity, target: 'customers', fields, keyFields: [], updateOnly: false, lookups: {} }
   expect(viewEntity({ ...mapping, onDelete: 'hard' })).toEqual({
     name: 'customers',
-    fields: [{ name: 'mail', type, personal: true }],
+    fields: [{ name: 'mail', from: ['email'], type, personal: true }],
   })
 })

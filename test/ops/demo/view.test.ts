@@ -2,13 +2,15 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { wrapCommand } from '../../../ops/demo/view/command.ts'
 import { barText, durationText, latencyText, rateText, sparkText } from '../../../ops/demo/view/numbers.ts'
+import { renderChange, renderJson, renderSummary } from '../../../ops/demo/view/plain.ts'
 import { keyText } from '../../../ops/demo/view/value-text.ts'
 import { clip, displayWidth, safeText } from '../../../ops/demo/view/width.ts'
-import { renderSummary, renderView } from '../../../ops/demo/view.ts'
+import { renderView } from '../../../ops/demo/view.ts'
 import type { Stage } from '../../../ops/demo/view-model.ts'
 import { applied, fillStreaming, STARTED_AT_MS, sampleModel } from './sample-model.ts'
 
 const STAGES: readonly Stage[] = ['starting', 'snapshot', 'streaming', 'stopping']
+const newer = { epoch: 1n, position: 2n, ordinal: 0 }
 const withoutCodes = (text: string) => text.replaceAll('\x1b', '␛').replaceAll(/␛\[\d*m/g, '')
 
 function streaming(columns: number, rows: number): string {
@@ -17,30 +19,31 @@ function streaming(columns: number, rows: number): string {
   return renderView(model.snapshot(nowMs), columns, rows, false).join('\n')
 }
 
-test('streaming at 100 columns shows flow, latency, counters, changes and what to try', () => {
+test('streaming at 100 columns shows flow, subscribers, one change as three patches, the list and what to try', () => {
   expect(streaming(100, 36)).toMatchInlineSnapshot(`
     "  tributary   ● streaming changes                                                         00:00:17
       ────────────────────────────────────────────────────────────────────────────────────────────────
-      ✓ kafka   ✓ registry   ✓ redis   ✓ postgres
+      ✓ kafka  ✓ registry  ✓ redis  ✓ postgres
 
-      flow          captured 1.0/s  →  published 1.0/s  →  patched 1.0/s   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁██████
-      latency       p50 40 ms    p95 1.9 s    p99 1.9 s                    commit → applied, last 10 s
-      behind        2 records     dead letters 1
+      captured 1.4/s  →  published 1.4/s  →  patched 1.4/s              ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▃▃▃▃█▃
 
-      entity                snapshot       published         patched           gated
-      customers               20,000          20,002               2               3
-      products                 2,000           2,001               1               0
-      stock_levels            10,000          10,001               1               0
-      orders                  30,000          30,001               1               0
-      invoices                25,874          25,875               1               0
+      subscriber                state            behind  last 14 s           p50      p99 dead letters
+      warehouse   PostgreSQL    ● ok                  2  ▁▁▁▁▁▁▁▁▁▁▁▁▂▂    40 ms    1.9 s            1
+      crm         Dynamics 365  ● ok                  0  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁    88 ms    88 ms            0
+      store       Shopify       ● ok                  0  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁   102 ms   102 ms            0
 
-      time      entity        key               the patch it became                            latency
-      14:03:16  invoices      612               ~ issued_on=2024-10-04                           40 ms
-      14:03:15 ▸customers     42                ~ credit_limit=15000.00                          41 ms
-      14:03:14  customers     9893              + name=•••  tax_id=••• +4                        40 ms
-      14:03:13  stock_levels  1970 · Gdańsk     ~ quantity=44                                   8.3 ms
-      14:03:12  products      77                ~ price=12.99                                    1.8 s
-      14:03:11  orders        43cea9eb-0e…3d6f  − deleted                                        33 ms
+      one change, three patches   customers 42  at 14:03:15
+        warehouse   ~ credit_limit=15000.00  segment=public                                      41 ms
+        crm         ~ creditlimit=15000.00  industrycode=3                                       88 ms
+        store       ~ metafields.custom.credit=15000.00 EUR                                     102 ms
+
+      time      subscriber  entity       key            the patch it became                    latency
+      14:03:16  warehouse   invoices     612            ~ issued_on=2024-10-04                   40 ms
+      14:03:14  warehouse   customers    9893           + name=•••  tax_id=••• +4                40 ms
+      14:03:13  warehouse   stock_levels 1970 · Gdańsk  ~ quantity=44                           8.3 ms
+      14:03:12  warehouse   products     77             ~ price=12.99                            1.8 s
+      14:03:11  warehouse   orders       43cea9eb-…3d6f − deleted                                33 ms
+
 
 
 
@@ -51,35 +54,36 @@ test('streaming at 100 columns shows flow, latency, counters, changes and what t
         psql 'postgres://tributary:demo@127.0.0.1:54321/warehouse' \\
           -c "SELECT * FROM customers WHERE customer_id = 42"
       ────────────────────────────────────────────────────────────────────────────────────────────────
-      Ctrl-C stops everything and leaves nothing behind"
+      f makes the store fail   Ctrl-C stops everything and leaves nothing behind"
   `)
 })
 
-test('streaming at 80 columns and 24 rows keeps the changes and the command, and gives up the counters', () => {
+test('streaming at 80 columns and 24 rows keeps the subscribers, the one change and the command', () => {
   expect(streaming(80, 24)).toMatchInlineSnapshot(`
     "  tributary   ● streaming changes                                     00:00:17
       ────────────────────────────────────────────────────────────────────────────
+      captured 1.4/s  →  published 1.4/s  →  patched 1.4/s   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▃▃▃▃█▃
+      subscriber state           behind  last 12 s          p50       p99     dead
+      warehouse  ● ok                 2  ▁▁▁▁▁▁▁▁▁▁▂▂     40 ms     1.9 s        1
+      crm        ● ok                 0  ▁▁▁▁▁▁▁▁▁▁▁▁     88 ms     88 ms        0
+      store      ● ok                 0  ▁▁▁▁▁▁▁▁▁▁▁▁    102 ms    102 ms        0
 
-      flow          captured 1.0/s  →  published 1.0/s  →  patched 1.0/s
-      latency       p50 40 ms    p95 1.9 s    p99 1.9 s                  last 10 s
-      behind        2 records     dead letters 1
-
-      time      entity        key           the patch it became            latency
-      14:03:16  invoices      612           ~ issued_on=2024-10-04           40 ms
-      14:03:15 ▸customers     42            ~ credit_limit=15000.00          41 ms
-      14:03:14  customers     9893          + name=•••  tax_id=••• +4        40 ms
-      14:03:13  stock_levels  1970 · Gdań…  ~ quantity=44                   8.3 ms
-      14:03:12  products      77            ~ price=12.99                    1.8 s
-      14:03:11  orders        43cea9e…3d6f  − deleted                        33 ms
-
-
+      one change, three patches   customers 42  at 14:03:15
+        warehouse   ~ credit_limit=15000.00  segment=public                  41 ms
+        crm         ~ creditlimit=15000.00  industrycode=3                   88 ms
+        store       ~ metafields.custom.credit=15000.00 EUR                 102 ms
+      time      subscriber entity       key       the patch it became      latency
+      14:03:16  warehouse  invoices     612       ~ issued_on=2024-10-04     40 ms
+      14:03:14  warehouse  customers    9893      + name=••• +5              40 ms
+      14:03:13  warehouse  stock_levels 1970 · G… ~ quantity=44             8.3 ms
+      14:03:12  warehouse  products     77        ~ price=12.99              1.8 s
 
       Change something yourself
         psql 'postgres://tributary:demo@127.0.0.1:54321/erp' \\
           -c "UPDATE customers SET credit_limit = credit_limit + 500 WHERE
             customer_id = 42"
       ────────────────────────────────────────────────────────────────────────────
-      Ctrl-C stops everything and leaves nothing behind"
+      f makes the store fail   Ctrl-C stops everything and leaves nothing behind"
   `)
 })
 
@@ -96,9 +100,7 @@ test('a snapshot shows a bar, rows, rate and time left for each entity', () => {
     "  tributary   ● copying what is there                                                     00:00:03
       ────────────────────────────────────────────────────────────────────────────────────────────────
 
-      flow          captured 0/s  →  published 0/s  →  patched 0/s
-      latency       no change in the last seconds                          commit → applied, last 10 s
-      behind        – records     dead letters 0
+      captured 0/s  →  published 0/s  →  patched 0/s
 
       entity        snapshot                                               rows      per s       left
       customers     █████████████████████████████████████████            20,000     10,000    ✓ 2.0 s
@@ -106,6 +108,11 @@ test('a snapshot shows a bar, rows, rate and time left for each entity', () => {
       stock_levels  waits
       orders        ██████████▎░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    7,500 / 30,000      2,500        9 s
       invoices      waits
+
+      subscriber                state            behind  last 14 s           p50      p99 dead letters
+      warehouse   PostgreSQL    ● ok                  –  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁        –        –            0
+      crm         Dynamics 365  ● ok                  –  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁        –        –            0
+      store       Shopify       ● ok                  –  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁        –        –            0
 
       Ctrl-C stops everything and leaves nothing behind"
   `)
@@ -176,11 +183,62 @@ test('a value of a personal field, and of a field nobody described, is masked', 
   expect(screen).not.toMatch(/Secret|DE999|Hidden/)
 })
 
-test('a plain summary holds stage, rates, latency, lag and dead letters in one line', () => {
+test('a plain summary holds stage, rates, latency, lag, dead letters and subscribers in one line', () => {
   const model = sampleModel()
   const nowMs = fillStreaming(model)
   expect(renderSummary(model.snapshot(nowMs))).toBe(
-    '00:00:17 streaming  captured 1.0/s  published 1.0/s  patched 1.0/s  latency p50 40 ms  p95 1.9 s  p99 1.9 s  lag 2  dead letters 1',
+    '00:00:17 streaming  captured 1.4/s  published 1.4/s  patched 1.4/s  latency p50 40 ms  p95 1.9 s  p99 1.9 s  lag 2  dead letters 1' +
+      '  warehouse ok 2 behind  crm ok 0 behind  store ok 0 behind',
+  )
+})
+
+test('the change that is followed is one plain line, and none before it is everywhere', () => {
+  const model = sampleModel()
+  const nowMs = fillStreaming(model)
+  expect(renderChange(model.snapshot(nowMs))).toBe(
+    'one change  customers 42 at 14:03:15:  warehouse credit_limit=15000.00 segment=public  |  ' +
+      'crm creditlimit=15000.00 industrycode=3  |  store metafields.custom.credit=15000.00 EUR',
+  )
+  const next = applied({ entity: 'customers', key: '42', version: newer, fields: { credit_limit: '15500.00' } })
+  model.onApplied(next, nowMs)
+  expect(renderChange(model.snapshot(nowMs))).toBe('')
+})
+
+test('a program gets the subscribers and the change as JSON', () => {
+  const model = sampleModel()
+  const told = JSON.parse(renderJson(model.snapshot(fillStreaming(model))))
+  expect(told.subscribers.map(({ name, state, behind }: Record<string, unknown>) => [name, state, behind])).toEqual([
+    ['warehouse', 'ok', 2],
+    ['crm', 'ok', 0],
+    ['store', 'ok', 0],
+  ])
+  expect(told.oneChange.arrivals.map(({ state }: { state: string }) => state)).toEqual([
+    'arrived',
+    'arrived',
+    'arrived',
+  ])
+})
+
+test('an outage shows who is down, what it waits for, how it catches up, and which key heals it', () => {
+  const model = sampleModel()
+  const nowMs = fillStreaming(model)
+  const lines = (atMs: number) => renderView(model.snapshot(atMs), 100, 36, false)
+  const change = applied({ entity: 'customers', key: '42', version: newer, fields: { credit_limit: '15500.00' } })
+  model.setOutage({ subscriber: 'store', failing: true, key: 'f' })
+  model.onBreaker('store', 'critical', 'open', nowMs)
+  model.onApplied(change, nowMs)
+  model.setLag('store', 84, nowMs + 19_000)
+  expect(lines(nowMs + 20_000).filter((line) => /store/.test(line))).toEqual([
+    '  store       Shopify       ● breaker open       84  ▁▁▁▁▁▁▁▁▁▁▁▁██        –        –            0',
+    '  ! store is down for 20 s; its changes wait, and the others go on',
+    '    store         waits: it is down',
+    '  f heals the store   Ctrl-C stops everything and leaves nothing behind',
+  ])
+  model.onBreaker('store', 'critical', 'closed', nowMs + 20_000)
+  expect(lines(nowMs + 20_500).join('\n')).toContain('! store is back after 20 s, and catches up')
+  model.setLag('store', 1, nowMs + 21_500)
+  expect(lines(nowMs + 22_000).join('\n')).toContain(
+    '✓ store was down for 20 s, and caught up by itself: 84 changes in 1.5 s, nothing dead',
   )
 })
 
