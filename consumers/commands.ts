@@ -1,16 +1,22 @@
 import type { IncomingRecord } from '../connectors/kafka/consumer.ts'
 import { parseMessage, type SubscriberCommand } from '../schemas/subscriber-command.ts'
 
-/** The most commands that wait for their owner. Others are read again when the member starts anew. */
+/** The most commands that wait for their owner. Others are read again when half of these are answered. */
 export const COMMANDS_MAX = 100_000
 
 /** The commands of a subscriber that nobody has answered, as their topic tells them. Pure book-keeping. */
 export class OpenCommands {
   readonly #open = new Map<string, SubscriberCommand>()
   readonly #max: number
+  #leftOut = 0
 
   constructor(max = COMMANDS_MAX) {
     this.#max = max
+  }
+
+  /** How many were left out because there are too many. */
+  get leftOut(): number {
+    return this.#leftOut
   }
 
   get size(): number {
@@ -34,6 +40,7 @@ export class OpenCommands {
         return null
       default:
         if (this.#open.size < this.#max || this.#open.has(message.id)) this.#open.set(message.id, message)
+        else this.#leftOut++
         return null
     }
   }

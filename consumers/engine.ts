@@ -6,7 +6,7 @@ import { Breaker, type BreakerState } from './breaker.ts'
 import { deadLetterRecord } from './dead-letter.ts'
 import { readHead } from './decode.ts'
 import { deliver } from './deliver.ts'
-import type { DeliveryContext, Route } from './item.ts'
+import type { DeliveryContext, Item, Route } from './item.ts'
 import type { Waiting } from './lanes.ts'
 import { ownBytes } from './own-bytes.ts'
 import { NO_TRIALS } from './trials.ts'
@@ -15,6 +15,8 @@ import { NO_TRIALS } from './trials.ts'
 export const RECORDS_MAX = 100_000
 export const BYTES_MAX = 24 * 1024 * 1024
 
+/** Among how many keys a probe is chosen. */
+const PROBED_KEYS_MAX = 1_000
 /** How soon a record is tried again that could not be asked for, as its owner was not the owner any more. */
 const NOT_ASKED_MS = 100
 
@@ -48,6 +50,7 @@ export class Engine {
   #underWay = 0
   #underWayBytes = 0
   #nextRoute = 0
+  #nextFirst = 0
   #pumping = false
   #stopping = false
   readonly #waiters = new Set<() => void>()
@@ -56,7 +59,7 @@ export class Engine {
 
   constructor({ context, routes, onFailure }: EngineOptions) {
     this.#routes = new Map(routes.map((route) => [route.topic, route]))
-    this.#context = { ...context, isBehind: (target) => this.#isBehind(target) }
+    this.#context = { ...context, isBehind: (target, asking) => this.#isBehind(target, asking) }
     this.#onFailure = onFailure
     context.signal.addEventListener('abort', () => this.#stopTimer(), { once: true })
   }
@@ -241,10 +244,18 @@ export class Engine {
 
   #take(route: Route): Taken[] {
     const taken: Taken[] = []
-    let most = Math.min(this.#context.destination.batchMax, this.#context.health.recordsMax)
-    for (const assignment of this.#assignments.values()) {
-      if (assignment.topic !== route.topic || taken.length >= most) continue
-      for (const record of assignment.lanes.take(most - taken.length, taken.length)) {
+    const { destination, health } = this.#context
+    let most = Math.min(destination.batchMax, health.recordsMax)
+    const assignments = [...this.#assignments.values()].filter(({ topic }) => topic === route.topic)
+    // Each partition comes first in its turn.
+    const first = this.#nextFirst++
+    for (let index = 0; index < assignments.length && taken.length < most; index++) {
+      const assignment = assignments[(first + index) % assignments.length]!
+      const { lanes } = assignment
+      // A probe is any key, not the one at the head, which may be what makes the destination fail.
+      const skip =
+        health.state === 'closed' ? 0 : Math.floor(Math.random() * Math.min(lanes.readyKeys, PROBED_KEYS_MAX))
+      for (const record of lanes.take(most - taken.length, taken.length, skip)) {
         taken.push({ assignment, record })
         most = Math.min(most, record.trials.together)
       }
@@ -264,7 +275,7 @@ export class Engine {
       })
       const now = performance.now()
       const told = items.flatMap(({ asked, outcome }) => (asked && outcome ? [outcome] : []))
-      health.ended(told, this.#underWay, now, Math.random())
+      health.ended(route.mapping.entity.name, told, this.#underWay, now, Math.random())
       if (trouble === null) this.#trouble.succeeded()
       else {
         this.#trouble.failed(now, Math.random())
@@ -274,11 +285,14 @@ export class Engine {
         this.#breaker = health.state
         observer.breaker(route.mapping.entity.class, health.state)
       }
-      for (const { assignment, record, done, token, again } of items) {
+      for (const item of items) {
+        const { assignment, record, done, token, again } = item
         if (done) continue
         const inMs = again?.inMs ?? (token === null && trouble === null ? NOT_ASKED_MS : 0)
-        const next = again === null ? record : { ...record, trials: again.trials }
-        assignment.lanes.putBack(next, inMs === 0 ? 0 : now + inMs)
+        // What took effect and was not settled is not what the ledger says: its mark, which is our own, would not tell.
+        const trials =
+          again?.trials ?? (mayHaveTakenEffect(item) ? { ...record.trials, uncertain: true } : record.trials)
+        assignment.lanes.putBack({ ...record, trials }, inMs === 0 ? 0 : now + inMs)
       }
     } catch (error) {
       this.#onFailure(error as Error)
@@ -291,9 +305,10 @@ export class Engine {
   }
 
   /** Whether a target has records of this member that wait, or keys of anyone that fail or are dead. '' and unknown ones are not behind. */
-  async #isBehind(target: string): Promise<boolean> {
+  async #isBehind(target: string, asking: string): Promise<boolean> {
     const route = [...this.#routes.values()].find(({ mapping }) => mapping.target === target)
-    if (route === undefined) return false
+    // One that waits for another of its own kind is itself what is unfinished there.
+    if (route === undefined || route.mapping.entity.name === asking) return false
     for (const { topic, offsets, high } of this.#assignments.values())
       if (topic === route.topic && (offsets.size > 0 || (offsets.committable ?? high) < high)) return true
     const { ledger, subscriber } = this.#context
@@ -341,6 +356,11 @@ export class Engine {
 
 const DEAD_LETTER_RETRY_MS = 1_000
 const NOBODY: Waiting['onSettled'] = []
+
+/** Whether a request may have changed something of which the ledger knows nothing. */
+function mayHaveTakenEffect({ asked, outcome }: Item): boolean {
+  return asked && (outcome?.kind === 'applied' || outcome?.kind === 'unknown')
+}
 
 /** Why a record was given up, in a word. */
 function codeOf(outcome: Outcome | null): string | null {

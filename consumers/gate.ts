@@ -4,6 +4,7 @@ import { allDone, byAssignment, type DeliveryContext, type Item, type Route } fr
 import type { Settled } from './lanes.ts'
 import { packVersion, parseAnswer, staleLetter } from './ledger/entry.ts'
 import { planPatch } from './patch.ts'
+import { stillOwns } from './settle.ts'
 
 /**
  * Asks the ledger for each record whether it is still wanted, one script a partition. Those that are get their token, ledger entry and
@@ -37,6 +38,7 @@ async function gateGroup(
   const answers = await ledger.gate(assignment.scope, token, requests)
   if (answers === 'fenced') return assignment.refused(token)
   let stale = 0
+  /** Ended before the lane goes on, so that no letter of a newer record of the key is ended by it. */
   const ended: Item[] = []
   for (const [index, item] of items.entries()) {
     const answer = answers[index]!
@@ -56,8 +58,14 @@ async function gateGroup(
       item.unreadable = error
     }
   }
-  await endLetters(context, ended)
-  for (const item of ended) finish(item, 'stale')
+  if (ended.length > 0 && (await stillOwns(context, assignment, token))) {
+    await context.deadLetters.write(
+      ended.map(({ record }) =>
+        resolvedRecord(context.prefix, context.subscriber, assignment.scope.entity, record.key),
+      ),
+    )
+    for (const item of ended) finish(item, 'stale')
+  }
   if (stale > 0) observer.gated(route.mapping.entity.name, 'stale', stale)
 }
 
@@ -65,12 +73,4 @@ async function gateGroup(
 function endsLetter({ record }: Item, answer: string): boolean {
   const letter = staleLetter(answer)
   return record.replays !== null && (letter === null || letter <= packVersion(record.version))
-}
-
-/** Before the lane goes on, so that no letter of a newer record of the key is ended by it. */
-async function endLetters({ prefix, subscriber, deadLetters }: DeliveryContext, items: readonly Item[]): Promise<void> {
-  if (items.length === 0) return
-  await deadLetters.write(
-    items.map(({ assignment, record }) => resolvedRecord(prefix, subscriber, assignment.scope.entity, record.key)),
-  )
 }

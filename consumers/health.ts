@@ -31,7 +31,7 @@ export class Health {
   readonly #options: HealthOptions
   readonly #breaker: Breaker
   readonly #concurrency: Concurrency
-  #answered = 0
+  readonly #answered = new Map<string, number>()
   #throttled = 0
 
   constructor(options: HealthOptions) {
@@ -40,9 +40,9 @@ export class Health {
     this.#concurrency = new Concurrency(options.requestsMax)
   }
 
-  /** How many requests it has answered, whatever it said of their records. */
-  get answered(): number {
-    return this.#answered
+  /** How many requests for an entity it has answered, whatever it said of their records: a table may be down by itself. */
+  answered(entity: string): number {
+    return this.#answered.get(entity) ?? 0
   }
 
   get state(): BreakerState {
@@ -74,19 +74,19 @@ export class Health {
   }
 
   /**
-   * A request has ended.
+   * A request for records of one entity has ended.
    * @param outcomes the destination's own words; none when it was not asked after all
    * @param underWay how many requests were, this one included
    * @param jitter from 0 to 1
    */
-  ended(outcomes: readonly Outcome[], underWay: number, now: number, jitter: number): void {
+  ended(entity: string, outcomes: readonly Outcome[], underWay: number, now: number, jitter: number): void {
     if (outcomes.length === 0) {
       this.#breaker.ended()
       return
     }
     const told = new Set(outcomes.map(({ kind }) => CONSEQUENCES[kind].health))
     if (told.has('works')) {
-      this.#answered++
+      this.#answered.set(entity, this.answered(entity) + 1)
       this.#throttled = 0
       this.#breaker.succeeded()
     } else if (told.has('fails')) this.#breaker.failed(now, jitter)

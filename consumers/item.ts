@@ -39,8 +39,8 @@ export interface DeliveryContext {
   readonly observer: DeliveryObserver
   readonly health: Health
   readonly retry: RetryPolicy
-  /** Whether what a record waits for is behind or has dead letters. `target` is a destination's own name of it, or ''. */
-  readonly isBehind: (target: string) => Promise<boolean>
+  /** Whether what a record of the entity `asking` waits for is behind or has dead letters. `target` is a destination's own name of it, or ''. */
+  readonly isBehind: (target: string, asking: string) => Promise<boolean>
   readonly log: Log
   /** Aborts when the process stops: what is not settled by then stays unfinished and comes again. */
   readonly signal: AbortSignal

@@ -22,6 +22,9 @@ export interface Waiting {
   readonly onSettled: readonly ((how: Settled, code: string | null) => void)[]
 }
 
+/** Times are rounded up to this, so that many keys that wait are looked at some times a second, not at each turn. */
+const DUE_STEP_MS = 50
+
 interface Lane {
   readonly waiting: Waiting[]
   busy: boolean
@@ -91,12 +94,15 @@ export class Lanes {
    * Takes the first record of up to `max` keys; their lanes are busy until {@link release} or {@link putBack}. Records that may share a
    * request with few others only come in as small a company.
    * @param already how many the request has
+   * @param skip how many keys to pass over first
    */
-  take(max: number, already = 0): Waiting[] {
+  take(max: number, already = 0, skip = 0): Waiting[] {
     const taken: Waiting[] = []
     let most = max
+    let passed = 0
     for (const key of this.#ready) {
       if (taken.length >= most) break
+      if (passed++ < skip) continue
       const lane = this.#lanes.get(key)!
       const { together } = lane.waiting[0]!.trials
       if (together <= already + taken.length) continue
@@ -124,7 +130,7 @@ export class Lanes {
   putBack(record: Waiting, dueAt: number): void {
     const lane = this.#laneOf(record.key)
     lane.busy = false
-    lane.dueAt = dueAt
+    lane.dueAt = Math.ceil(dueAt / DUE_STEP_MS) * DUE_STEP_MS
     const next = lane.waiting[0]
     if (next && next.value !== null && record.value !== null) this.#replace(lane, 0, coalesce(record, next))
     else {

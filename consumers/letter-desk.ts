@@ -14,16 +14,17 @@ import {
 } from '../schemas/subscriber-command.ts'
 import { commandsTopic } from '../schemas/topics.ts'
 import type { Assignment } from './assignment.ts'
-import { OpenCommands } from './commands.ts'
+import { COMMANDS_MAX, OpenCommands } from './commands.ts'
 import { type DeadLetterWriter, discardedRecord } from './dead-letter.ts'
 import type { Engine } from './engine.ts'
 import type { Settled } from './lanes.ts'
+import type { Ledger } from './ledger/ledger.ts'
 import { LETTERS_MAX, type OpenLetter, OpenLetters } from './open-letters.ts'
 import { NO_TRIALS } from './trials.ts'
 
 const LOOK_EVERY_MS = 1_000
 const AWAY_MS = 5_000
-/** The most letters that are on their way through their lanes at once. */
+/** The most letters that are on their way through their lanes at once, and the most commands. */
 const UNDER_WAY_MAX = 500
 
 export interface LetterDeskOptions {
@@ -31,6 +32,7 @@ export interface LetterDeskOptions {
   readonly subscriber: string
   readonly engine: Engine
   readonly deadLetters: DeadLetterWriter
+  readonly ledger: Pick<Ledger, 'letterDiscarded'>
   readonly openLettersTail: () => Promise<TopicTail>
   readonly openCommandsTail: () => Promise<TopicTail>
   /** Sends one key, or all of a partition, in full again. @returns how many keys that were */
@@ -51,8 +53,12 @@ export class LetterDesk {
   readonly #options: LetterDeskOptions
   #letters = new OpenLetters()
   #commands = new OpenCommands()
-  /** What is being carried out, by record key of a letter or id of a command, and for which assignment. */
-  readonly #underWay = new Map<string, Assignment>()
+  /** Letters in their lanes, by record key, and for which assignment. */
+  readonly #inLanes = new Map<string, Assignment>()
+  /** Commands that are being carried out, by id. By themselves, so that letters that wait for a subscriber do not keep them from it. */
+  readonly #carriedOut = new Map<string, Assignment>()
+  /** What the work that nobody waits for has thrown. */
+  #failure: unknown = null
   #told = 0
 
   constructor(options: LetterDeskOptions) {
@@ -98,47 +104,50 @@ export class LetterDesk {
         if (unreadable !== null) log('warn', `a command of ${subscriber} is left out`, { reason: unreadable })
       })
       this.#tellUntracked()
-      await this.#look(letters)
+      await this.#look(letters, signal)
+      if (this.#failure !== null) throw this.#failure
+      // Read from the beginning again: what was left out has room now.
+      const { untracked, size } = this.#letters
+      if (untracked > 0 && size < LETTERS_MAX / 2) return
+      if (this.#commands.leftOut > 0 && this.#commands.size < COMMANDS_MAX / 2) return
       await pause(LOOK_EVERY_MS, signal)
     }
   }
 
-  async #look(letters: TopicTail): Promise<void> {
+  async #look(letters: TopicTail, signal: AbortSignal): Promise<void> {
     const { engine } = this.#options
-    for (const [name, assignment] of this.#underWay) if (!assignment.active) this.#underWay.delete(name)
+    for (const underWay of [this.#inLanes, this.#carriedOut])
+      for (const [name, assignment] of underWay) if (!assignment.active) underWay.delete(name)
     const isOurs = (entity: string, partition: number) => engine.assignmentOf(entity, partition) !== undefined
-    const room = () => UNDER_WAY_MAX - this.#underWay.size
     for (const command of this.#commands.ours(isOurs, UNDER_WAY_MAX)) {
-      if (room() <= 0) return
-      if (!this.#underWay.has(command.id)) await this.#carryOut(command, letters)
+      if (this.#carriedOut.size >= UNDER_WAY_MAX) break
+      if (!this.#carriedOut.has(command.id)) await this.#carryOut(command, letters, signal)
     }
     for (const letter of this.#letters.due(Date.now(), isOurs, UNDER_WAY_MAX)) {
-      if (room() <= 0) return
-      if (!this.#underWay.has(letter.recordKey)) await this.#tryAgain(letter, letters)
+      if (this.#inLanes.size >= UNDER_WAY_MAX) break
+      if (!this.#inLanes.has(letter.recordKey)) await this.#tryAgain(letter, letters)
     }
   }
 
-  async #carryOut(command: SubscriberCommand, letters: TopicTail): Promise<void> {
+  async #carryOut(command: SubscriberCommand, letters: TopicTail, signal: AbortSignal): Promise<void> {
     const assignment = this.#options.engine.assignmentOf(command.entity, command.partition)
     if (assignment === undefined) return
-    this.#underWay.set(command.id, assignment)
-    switch (command.kind) {
-      case 'replay':
-        return await this.#replay(command, assignment, letters)
-      case 'discard':
-        return await this.#discard(command, assignment)
-      case 'resync':
-        void this.#resync(command, assignment)
+    this.#carriedOut.set(command.id, assignment)
+    if (command.kind === 'resync') {
+      void this.#resync(command, assignment, signal)
+      return
     }
+    const letter = this.#meant(command)
+    if (letter === undefined) await this.#answer(command, assignment, 'gone')
+    // It is on its way by itself already: the command's turn comes when it is known what becomes of it.
+    else if (this.#inLanes.has(letter.recordKey)) this.#carriedOut.delete(command.id)
+    else if (command.kind === 'replay') await this.#replay(command, letter, assignment, letters)
+    else await this.#discard(command, letter, assignment)
   }
 
-  async #replay(command: ReplayCommand, assignment: Assignment, letters: TopicTail): Promise<void> {
-    const letter = this.#meant(command)
-    if (letter === undefined) return await this.#answer(command, assignment, 'gone')
-    // It may be on its way by itself already; the command's turn comes then.
-    if (this.#underWay.has(letter.recordKey)) return void this.#underWay.delete(command.id)
+  async #replay(command: ReplayCommand, letter: OpenLetter, assignment: Assignment, letters: TopicTail): Promise<void> {
     const answer = (how: Settled, code: string | null) => {
-      this.#underWay.delete(letter.recordKey)
+      this.#inLanes.delete(letter.recordKey)
       void this.#answer(command, assignment, how === 'given-up' ? 'failed' : 'applied', code)
     }
     const fault = await this.#bringBack(letter, assignment, letters, (head) => head.replays + 1, answer)
@@ -148,7 +157,7 @@ export class LetterDesk {
   async #tryAgain(letter: OpenLetter, letters: TopicTail): Promise<void> {
     const assignment = this.#options.engine.assignmentOf(letter.entity, letter.entityPartition)
     if (assignment === undefined) return
-    const done = () => this.#underWay.delete(letter.recordKey)
+    const done = () => this.#inLanes.delete(letter.recordKey)
     await this.#bringBack(letter, assignment, letters, (head) => head.replays, done)
   }
 
@@ -167,7 +176,7 @@ export class LetterDesk {
     const value = record.value === null || record.value.length === 0 ? null : record.value
     const version = head.hasReadableKey ? recordVersion(value, record.headers) : undefined
     if (version === undefined) return 'record-corrupt'
-    this.#underWay.set(letter.recordKey, assignment)
+    this.#inLanes.set(letter.recordKey, assignment)
     const isRetry = head.state === 'retrying' && replays(head) === head.replays
     const failed = { attempts: head.attempts, firstFailedAtMs: Date.parse(head.firstFailedAt ?? '') || Date.now() }
     this.#options.engine.offer(assignment, {
@@ -184,16 +193,14 @@ export class LetterDesk {
     return null
   }
 
-  async #discard(command: DiscardCommand, assignment: Assignment): Promise<void> {
-    const { deadLetters, prefix, subscriber } = this.#options
-    const letter = this.#meant(command)
-    if (letter === undefined || this.#underWay.has(letter.recordKey))
-      return await this.#answer(command, assignment, 'gone')
+  async #discard(command: DiscardCommand, letter: OpenLetter, assignment: Assignment): Promise<void> {
+    const { deadLetters, ledger, prefix, subscriber } = this.#options
     await deadLetters.write([discardedRecord(prefix, subscriber, letter.recordKey, command.reason)])
+    await ledger.letterDiscarded(assignment.scope, command.key)
     await this.#answer(command, assignment, 'discarded')
   }
 
-  async #resync(command: ResyncCommand, assignment: Assignment): Promise<void> {
+  async #resync(command: ResyncCommand, assignment: Assignment, signal: AbortSignal): Promise<void> {
     const { resync, log, subscriber } = this.#options
     try {
       const tell = (done: number, of: number) =>
@@ -202,9 +209,12 @@ export class LetterDesk {
       // Taken away in its midst, it begins anew with the next owner.
       if (assignment.active) await this.#answer(command, assignment, 'resynced', null, keys)
     } catch (error) {
+      if (signal.aborted) return
+      if (fateOf(error) !== 'retry') this.#failure = error
       log('warn', `a resync of ${subscriber} begins again`, { reason: (error as Error).message })
+      await pause(AWAY_MS, signal)
     } finally {
-      this.#underWay.delete(command.id)
+      this.#carriedOut.delete(command.id)
     }
   }
 
@@ -231,7 +241,7 @@ export class LetterDesk {
       // It is carried out once more, which changes nothing, and answered then.
       this.#options.log('warn', 'a command could not be answered', { reason: (error as Error).message })
     } finally {
-      this.#underWay.delete(command.id)
+      this.#carriedOut.delete(command.id)
     }
   }
 

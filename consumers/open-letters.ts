@@ -1,6 +1,6 @@
 import { type DeadLetterHead, type LetterHeaders, parseDeadLetter } from '../schemas/dead-letter.ts'
 
-/** The most letters that one member keeps track of. Those beyond stay on the topic, are not tried by themselves, and cannot be replayed. */
+/** The most letters that one member keeps track of. Those beyond stay on the topic, and are read again when half of these are ended. */
 export const LETTERS_MAX = 200_000
 
 /** An open dead letter, by its place on the dead-letter topic. */

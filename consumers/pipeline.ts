@@ -126,6 +126,7 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
       prefix,
       subscriber,
       engine,
+      ledger,
       deadLetters,
       openLettersTail: tail(deadLetterTopic(prefix, subscriber)),
       openCommandsTail: tail(commandsTopic(prefix, subscriber)),

@@ -1,4 +1,6 @@
 import type { OutgoingRecord } from '../connectors/kafka/producer.ts'
+import { fateOf } from '../schemas/errors.ts'
+import type { Assignment } from './assignment.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterRecord, resolvedRecord } from './dead-letter.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
@@ -20,16 +22,17 @@ export async function settle(
 ): Promise<void> {
   const asked = items.filter((item) => item.asked)
   const othersPass = asked.some((item) => CONSEQUENCES[item.outcome!.kind].health === 'works')
-  const behind = await behindOf(context, items)
-  for (const item of items) draw(context, item, asked.length, othersPass, behind)
+  const behind = await behindOf(context, route, items)
+  for (const item of items) draw(context, route, item, asked.length, othersPass, behind)
   await markUncertain(context, items)
-  await writeDeadLetters(context, route, items)
-  await allDone([...byAssignment(items).values()].map((group) => settleGroup(context, route, group, finish)))
+  const ours = await writeDeadLetters(context, route, items)
+  await allDone([...byAssignment(ours).values()].map((group) => settleGroup(context, route, group, finish)))
 }
 
 /** Decides for a record whether it is settled now, given up, or tried again, and when. */
 function draw(
   context: DeliveryContext,
+  route: Route,
   item: Item,
   company: number,
   companyPasses: boolean,
@@ -43,12 +46,13 @@ function draw(
   if (next === 'overtaken' || next === 'dead-letter') return
   if (next === 'settle') {
     // Where versions are not compared, a lost request could land after this one: hold, then send it once more.
-    if (!destination.comparesVersions && item.entry!.uncertainForMs > 0)
+    const compares = destination.comparesVersions && !(destination.forgetsDeletes && item.plan?.state === 'deleted')
+    if (!compares && item.entry!.uncertainForMs > 0)
       item.again = { inMs: item.entry!.uncertainForMs, trials: { ...trials, uncertain: false } }
     return
   }
-  const othersPass =
-    item.asked && (companyPasses || (trials.answeredThen >= 0 && health.answered > trials.answeredThen))
+  const answered = health.answered(route.mapping.entity.name)
+  const othersPass = item.asked && (companyPasses || (trials.answeredThen >= 0 && answered > trials.answeredThen))
   const parentIsBehind = outcome.kind === 'blocked' && behind.has(outcome.by)
   const attemptsBefore = Math.max(trials.attempts, item.entry!.attempts)
   const circumstances: Circumstances = { rounds: trials.rounds, attempts: attemptsBefore, othersPass, parentIsBehind }
@@ -59,24 +63,39 @@ function draw(
   const mustBeFull = trials.mustBeFull || next === 'again-full'
   const uncertain = next === 'again-uncertain'
   const halved = says === 'fails' && item.asked ? Math.ceil(company / 2) : trials.together
-  const failed = { mustBeFull, uncertain, attempts, firstFailedAtMs, answeredThen: health.answered }
+  const failed = { mustBeFull, uncertain, attempts, firstFailedAtMs, answeredThen: answered }
   item.again = {
     inMs: waitMs(kind, circumstances, retry, Math.random()),
     trials: { ...failed, rounds: trials.rounds + 1, together: Math.min(trials.together, Math.max(halved, 1)) },
   }
-  // One that came back from the dead-letter topic is not parked here once more.
-  if (isOwn ? attempts > retry.attemptsMax || replays !== null : parentIsBehind && replays !== null)
+  // One that came back from the dead-letter topic is not parked here once more, and what waits for something that is behind not for ever:
+  // its offset stands.
+  const waitedEnough = isOwn ? attempts > retry.attemptsMax : parentIsBehind && trials.rounds >= BEHIND_ROUNDS_MAX
+  if (waitedEnough || (replays !== null && (isOwn || parentIsBehind)))
     item.givenUp = {
       // What waits for something that is behind does not age.
       nextTryAt: nextTryAt(isOwn ? firstFailedAtMs : Date.now(), attempts, retry, Date.now(), Math.random()),
     }
 }
 
-/** What records of a batch wait for that is behind, or has dead letters. */
-async function behindOf({ isBehind }: DeliveryContext, items: readonly Item[]): Promise<ReadonlySet<string>> {
+/** About half a minute. */
+const BEHIND_ROUNDS_MAX = 10
+
+/** What records of a batch wait for that is behind, or has dead letters. While that cannot be asked, they only take time. */
+async function behindOf(
+  { isBehind }: DeliveryContext,
+  { mapping }: Route,
+  items: readonly Item[],
+): Promise<ReadonlySet<string>> {
   const behind = new Set<string>()
   const waitedFor = new Set(items.flatMap(({ outcome }) => (outcome?.kind === 'blocked' ? [outcome.by] : [])))
-  for (const target of waitedFor) if (await isBehind(target)) behind.add(target)
+  for (const target of waitedFor) {
+    const isIt = await isBehind(target, mapping.entity.name).catch((error) => {
+      if (fateOf(error) !== 'retry') throw error
+      return true
+    })
+    if (isIt) behind.add(target)
+  }
   return behind
 }
 
@@ -94,11 +113,20 @@ async function markUncertain({ ledger }: DeliveryContext, items: readonly Item[]
   }
 }
 
-async function writeDeadLetters(context: DeliveryContext, route: Route, items: readonly Item[]): Promise<void> {
-  const { prefix, subscriber, observer } = context
+/** @returns the items whose owner we still are; nothing is written for the others */
+async function writeDeadLetters(
+  context: DeliveryContext,
+  route: Route,
+  items: readonly Item[],
+): Promise<readonly Item[]> {
+  const { prefix, subscriber, observer, deadLetters } = context
   const entity = route.mapping.entity.name
+  if (!items.some((item) => isDead(item) || endsLetter(item))) return items
+  const ours: Item[] = []
+  for (const [assignment, group] of byAssignment(items))
+    if (await stillOwns(context, assignment, group[0]!.token!)) ours.push(...group)
   const records: OutgoingRecord[] = []
-  for (const item of items) {
+  for (const item of ours) {
     if (!isDead(item)) {
       if (endsLetter(item)) records.push(resolvedRecord(prefix, subscriber, entity, item.record.key))
       continue
@@ -109,7 +137,22 @@ async function writeDeadLetters(context: DeliveryContext, route: Route, items: r
     records.push(deadLetterRecord(prefix, subscriber, letter))
     observer.deadLettered(entity, letter.code)
   }
-  if (records.length > 0) await context.deadLetters.write(records)
+  if (records.length > 0) await deadLetters.write(records)
+  return ours
+}
+
+/**
+ * Whether a partition is still ours, as the ledger says now: to be asked before the dead-letter topic is written to, which has no fence. A
+ * former owner's tombstone would end a letter of the present one.
+ */
+export async function stillOwns(
+  { ledger, membership }: DeliveryContext,
+  assignment: Assignment,
+  token: string,
+): Promise<boolean> {
+  const owns = await ledger.owns(assignment.scope, token)
+  if (!owns) assignment.refused(token)
+  return owns && assignment.active && membership.inTouch
 }
 
 function isDead(item: Item): boolean {
@@ -121,7 +164,9 @@ function isOlderThanLetter({ entry, record }: Item): boolean {
 }
 
 function endsLetter(item: Item): boolean {
-  const settles = item.again === null && CONSEQUENCES[item.outcome!.kind].next === 'settle'
+  const { next } = CONSEQUENCES[item.outcome!.kind]
+  // A destination that is ahead has what the letter holds, or newer.
+  const settles = item.again === null && (next === 'settle' || next === 'overtaken')
   // One that came back ends its letter also where the ledger has forgotten that there is one.
   return settles && (item.entry!.letter !== null || item.record.replays !== null) && !isOlderThanLetter(item)
 }

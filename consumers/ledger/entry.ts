@@ -29,14 +29,16 @@ export function parseAnswer(answer: string): LedgerEntry {
   const state = STATES[answer[1] as keyof typeof STATES]
   const uncertain = answer[2] === 'u'
   const uncertainForMs = Number(answer.slice(3, 3 + MS_DIGITS))
-  const well = answer[3 + MS_DIGITS] === '0'
+  const flag = answer[3 + MS_DIGITS]
+  const well = flag === '0'
   const failing = well ? NO_FAILURE : answer.slice(4 + MS_DIGITS, 4 + MS_DIGITS + FAILURE_CHARS)
   const letter = failing.slice(0, VERSION_CHARS)
   return {
     state,
     uncertain,
     uncertainForMs,
-    letter: letter === NO_VERSION ? null : letter,
+    // One that was written down before versions were has the lowest.
+    letter: flag === '1' ? letter : null,
     attempts: Number(failing.slice(VERSION_CHARS, VERSION_CHARS + ATTEMPTS_DIGITS)),
     firstFailedAtMs: Number(failing.slice(VERSION_CHARS + ATTEMPTS_DIGITS)),
     ...unpackApplied(answer.slice(4 + MS_DIGITS + (well ? 0 : FAILURE_CHARS))),
@@ -52,7 +54,6 @@ const VERSION_CHARS = 2 * VERSION_BYTES
 const ATTEMPTS_DIGITS = 2
 const ATTEMPTS_MAX = 99
 const FAILURE_CHARS = VERSION_CHARS + ATTEMPTS_DIGITS + MS_DIGITS
-const NO_VERSION = '0'.repeat(VERSION_CHARS)
 /** What the hash of failing keys has of a key of which it has nothing. */
 export const NO_FAILURE = '0'.repeat(FAILURE_CHARS)
 

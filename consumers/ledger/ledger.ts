@@ -183,6 +183,24 @@ export class Ledger {
     return answers[0] === 'fenced' ? 'fenced' : (answers.slice(1) as ('settled' | 'again')[])
   }
 
+  /** Whether the token is the scope's, now. */
+  async owns(scope: Scope, token: string): Promise<boolean> {
+    try {
+      return (await this.#redis.get(this.#ownerKey(scope)))?.startsWith(token) ?? false
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
+  }
+
+  /** A person wants the letter of a key no more. The next success of the key clears what is left of it. */
+  async letterDiscarded(scope: Scope, key: string): Promise<void> {
+    try {
+      await this.#redis.hdel(this.#failingKey(scope), key)
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
+  }
+
   /** Whether keys of an entity fail, or have dead letters. */
   async hasFailing(subscriber: string, entity: string, partitions: number): Promise<boolean> {
     const scopes = Array.from({ length: partitions }, (_, partition) => ({ subscriber, entity, partition }))

@@ -55,7 +55,7 @@ for i = 1, #KEYS - 3 do
     -- The mark stays: what became of the request may not be known.
     redis.call('HSET', KEYS[3], name, letter .. prints)
     if dead == '0' and string.len(entry) >= 80 then
-      redis.call('SET', key, string.sub(entry, 1, 79) .. 'f' .. string.sub(entry, 81), 'KEEPTTL')
+      redis.call('SET', key, string.sub(entry, 1, 79) .. 'f' .. string.sub(entry, 81))
     end
     answers[i + 1] = 'settled'
   elseif result == 'a' and compare(version, done) <= 0 then
@@ -81,6 +81,10 @@ for i = 1, #KEYS - 3 do
   else
     if result == 'n' then
       wrote = run
+      if dead ~= '0' and compare(letter, done) <= 0 then
+        dead = '0'
+        redis.call('HDEL', KEYS[3], name)
+      end
       if till == CERTAIN then till = string.format('%014.0f', now) end
     elseif result == 'r' then
       -- An entry that was lost meanwhile stays of no run, so that the next gate takes the key as uncertain.
@@ -88,7 +92,8 @@ for i = 1, #KEYS - 3 do
       redis.call('HSET', KEYS[3], name, (compare(letter, done) > 0 and letter or done) .. NO_FAILURES)
     end
     local value = version .. state .. wrote .. NONE .. till .. dead .. (till == CERTAIN and '' or newest) .. kept
-    redis.call('SET', key, value, 'KEEPTTL')
+    -- With a letter it stays, also of a deleted key: the hash would outlive it.
+    if dead == '0' then redis.call('SET', key, value, 'KEEPTTL') else redis.call('SET', key, value) end
     answers[i + 1] = 'settled'
   end
 end

@@ -143,13 +143,14 @@ export function openDestination(subscriber: DeclaredSubscriber): Destination {
 
 export function openLedger(
   { declaration, log }: Environment,
-  destination: Pick<Destination, 'lateRequestMs' | 'comparesVersions'>,
+  destination: Pick<Destination, 'lateRequestMs' | 'comparesVersions' | 'forgetsDeletes'>,
 ): Ledger {
   return new Ledger({
     url: declaration.redis.url,
     prefix: declaration.name,
     lateRequestMs: destination.lateRequestMs,
-    comparesVersions: destination.comparesVersions,
+    // Where deletes are forgotten, only time says that a lost create cannot arrive any more.
+    comparesVersions: destination.comparesVersions && destination.forgetsDeletes !== true,
     deletedKeepMs: declaration.topics.deleteRetentionMs + REPUBLICATION_MS,
     log,
   })

@@ -67,13 +67,13 @@ describe('concurrency', () => {
 describe('health', () => {
   test('a destination is left alone for as long as it asks, and for longer each time when it does not say', () => {
     const asked = health()
-    asked.ended([APPLIED, throttled(5_000)], 1, 0, 1)
+    asked.ended('customer', [APPLIED, throttled(5_000)], 1, 0, 1)
     expect(asked.waitMs(0)).toBe(5_000)
-    asked.ended([throttled(Number.MAX_SAFE_INTEGER)], 1, 0, 1)
+    asked.ended('customer', [throttled(Number.MAX_SAFE_INTEGER)], 1, 0, 1)
     expect(asked.waitMs(0)).toBe(REST_MS_MAX)
     const silent = health()
     const waits = [0, 1, 2].map((step) => {
-      silent.ended([throttled(0)], 1, step * 100_000, 1)
+      silent.ended('customer', [throttled(0)], 1, step * 100_000, 1)
       return silent.waitMs(step * 100_000)
     })
     expect(waits).toEqual([100, 200, 400])
@@ -81,11 +81,11 @@ describe('health', () => {
 
   test('one record is asked about at a time while the breaker is not closed', () => {
     const down = health()
-    for (let failure = 0; failure < BREAKER.failures; failure++) down.ended([DOWN, DOWN], 1, 0, 1)
+    for (let failure = 0; failure < BREAKER.failures; failure++) down.ended('customer', [DOWN, DOWN], 1, 0, 1)
     expect([down.state, down.limit, down.recordsMax]).toEqual(['open', 1, 1])
     // An answer for one of several records is an answer.
     down.begin()
-    down.ended([DOWN, APPLIED], 1, 2_000, 1)
+    down.ended('customer', [DOWN, APPLIED], 1, 2_000, 1)
     expect([down.state, down.recordsMax]).toEqual(['closed', Number.POSITIVE_INFINITY])
   })
 
@@ -102,10 +102,10 @@ describe('health', () => {
 
   test('a request that was not made says nothing, and frees the way for the next probe', () => {
     const down = health()
-    for (let failure = 0; failure < BREAKER.failures; failure++) down.ended([DOWN], 1, 0, 1)
+    for (let failure = 0; failure < BREAKER.failures; failure++) down.ended('customer', [DOWN], 1, 0, 1)
     down.begin()
     expect(down.waitMs(5_000)).toBe(Number.POSITIVE_INFINITY)
-    down.ended([], 1, 5_000, 1)
+    down.ended('customer', [], 1, 5_000, 1)
     expect([down.state, down.waitMs(5_000)]).toEqual(['open', 0])
   })
 })

@@ -101,7 +101,9 @@ export class LedgerModel {
         if (entry.dead === '0' && found !== undefined) this.store.set(name, `${found.slice(0, 79)}f${found.slice(80)}`)
       } else if (request.result === 'newer') {
         const till = entry.till === CERTAIN ? digits(now) : entry.till
-        this.#set(scope, request.key, { ...entry, wrote: this.#runOf(), till })
+        const ends = entry.dead !== '0' && letter <= request.version
+        if (ends) this.store.delete(hash)
+        this.#set(scope, request.key, { ...entry, wrote: this.#runOf(), till, dead: ends ? '0' : entry.dead })
       } else if (request.result === 'dead') {
         this.#set(scope, request.key, { ...entry, dead: '1' })
         this.store.set(hash, (letter > request.version ? letter : request.version) + NO_FAILURES)
@@ -133,6 +135,14 @@ export class LedgerModel {
   /** For the negative control that records first: what a settle would write, whatever is marked. */
   writeEarly(scope: Scope, key: string, version: string, state: 'l' | 'd', prints: string): void {
     this.#set(scope, key, { ...missing(this.#runOf()), version, state, prints })
+  }
+
+  owns(scope: Scope, token: string): boolean {
+    return this.#owner(scope, token) !== undefined
+  }
+
+  letterDiscarded(scope: Scope, key: string): void {
+    this.store.delete(failingKey(scope, key))
   }
 
   hasFailing(): boolean {

@@ -45,6 +45,7 @@ function startDesk(choice: EngineChoice = {}) {
     subscriber: 'warehouse',
     engine: engine.engine,
     deadLetters: engine.deadLetters,
+    ledger: engine.ledger,
     openLettersTail: async () => tail('shop.warehouse.dead-letter'),
     openCommandsTail: async () => tail('shop.warehouse.commands'),
     resync: async () => 0,

@@ -65,6 +65,11 @@ export function startEngine(choice: EngineChoice = {}) {
       (scope, token, requests) => ++away.gated && model.gate(scope, token, lateRequestMs, requests, Date.now()),
     ),
     settle: asking((scope, token, requests) => model.settle(scope, token, compares, requests, Date.now())),
+    owns: async (scope: never, token: string) => {
+      reach('ledger', 'ledger-unreachable')
+      return model.owns(scope, token)
+    },
+    letterDiscarded: async (scope: never, key: string) => model.letterDiscarded(scope, key),
     hasFailing: async () => model.hasFailing(),
   }
   const answer = choice.answer ?? ((patches: readonly Patch[]) => patches.map(() => APPLIED))
@@ -141,6 +146,7 @@ export function startEngine(choice: EngineChoice = {}) {
     sent,
     letters,
     deadLetters,
+    ledger: ledger as unknown as Ledger,
     stop,
     set onWrite(hook: (recordKey: string) => void) {
       hooks.onWrite = hook

@@ -42,6 +42,7 @@ export interface Surroundings {
   gate(scope: Scope, token: string, requests: readonly GateRequest[]): unknown
   settle(scope: Scope, token: string, requests: readonly SettleRequest[]): unknown
   claim(scope: Scope, token: string): unknown
+  owns(scope: Scope, token: string): unknown
   deadLetters(records: readonly OutgoingRecord[]): void
   failed(error: Error): void
 }
@@ -126,7 +127,7 @@ export class Member {
   }
 
   #ledger(): Ledger {
-    const { gate, settle, claim } = this.#surroundings
+    const { gate, settle, claim, owns } = this.#surroundings
     const member = this
     const ledger = {
       get connection() {
@@ -137,6 +138,7 @@ export class Member {
         this.#call(() => gate(scope, token, requests)),
       settle: (scope: Scope, token: string, requests: readonly SettleRequest[]) =>
         this.#call(() => settle(scope, token, requests)),
+      owns: (scope: Scope, token: string) => this.#call(() => owns(scope, token)),
       hasFailing: async () => false,
     }
     return ledger as unknown as Ledger

@@ -304,6 +304,7 @@ export class World {
         if (this.flaws.recordsFirst) this.#recordFirst(request.patches)
         this.requests.push(request)
       },
+      owns: (scope, token) => this.ledger.owns(scope, token),
       claim: (scope, token) => {
         this.#note(`${token} claims`)
         this.ledger.claim(scope, token, Date.now())
