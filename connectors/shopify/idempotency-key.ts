@@ -12,10 +12,12 @@ export interface Change {
   readonly locationId: string
   /** 0; one more for each key whose first use is known to have failed. */
   readonly attempt: number
+  /** Makes the key one of its own; null for one that is the same whenever the same change is sent. */
+  readonly nonce: string | null
 }
 
 /**
- * A UUID (version 8, RFC 9562) for one change of stock: the same for a retry, in whatever process. Everything that the request says is part
+ * A UUID (version 8, RFC 9562) for one change of stock: the same for a retry, in whatever process, unless a nonce makes it new. Everything that the request says is part
  * of it, the compare value too: Shopify refuses a key that comes again with other parameters, so a change that is tried again after a stale
  * compare value is a request of its own.
  */
@@ -31,6 +33,7 @@ export function idempotencyKey(change: Change): string {
     String(change.quantity),
     String(change.changeFromQuantity),
     String(change.attempt),
+    change.nonce ?? '',
   ]
   const bytes = createHash('sha256').update(JSON.stringify(said)).digest().subarray(0, 16)
   bytes[6] = (bytes[6]! & 0x0f) | 0x80

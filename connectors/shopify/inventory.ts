@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { TributaryError } from '../../schemas/errors.ts'
 import type { Value } from '../../schemas/field-type.ts'
 import type { Outcome, Upsert } from '../destination.ts'
@@ -15,8 +16,9 @@ const QUANTITY_MAX = 2_147_483_647n
 const ATTEMPTS_MAX = 8
 
 /**
- * Sets what is available of a variant at a location, by compare-and-set: reads the quantity, and sets the new one only if it is still that. The
- * idempotency key makes a retry of the same request one change, however often it arrives.
+ * Sets what is available of a variant at a location, by compare-and-set: reads the quantity, and sets the new one only if it is still that. A
+ * full patch is repeated to put right what a late request of a former owner may have done, and Shopify would answer a key that it knows
+ * without doing anything: its key is new each time. The quantities are absolute and compared, so sending it twice does no harm.
  */
 export async function setStock(
   store: Store,
@@ -56,6 +58,7 @@ export async function setStock(
     changeFromQuantity,
     inventoryItemId,
     locationId,
+    nonce: patch.full ? randomUUID() : null,
   }
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const { document, variables } = stockRequest({ ...change, attempt })

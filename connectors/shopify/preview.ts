@@ -55,6 +55,7 @@ function stockPreview(
     inventoryItemId,
     locationId: location ?? '<id of the only location>',
     attempt: 0,
+    nonce: null,
   })
   const { name, reason } = variables.input as { readonly name: string; readonly reason: string }
   const quantities = [
