@@ -17,7 +17,7 @@ import {
 } from './request.ts'
 import { type PathTemplate, readPathTemplate } from './request-path.ts'
 import { readSecrets, signatureHeaders } from './signature.ts'
-import { verdictOf } from './statuses.ts'
+import { isNoWay, verdictOf } from './statuses.ts'
 
 export interface HttpDestinationOptions {
   /** The subscriber's name. */
@@ -79,7 +79,9 @@ export function createHttp(options: HttpDestinationOptions): Destination {
     )
 
   const write = (mapping: EntityMapping, patch: Patch, request: ObjectRequest, signal: AbortSignal) => {
-    const own = changeHeaders(mapping.entity.name, patch, request, nonceFor(patch, comparesVersions))
+    // A patch is repeated to put right what a late request of a former owner may have done, and after an answer that was not to the end. A
+    // receiver that knows its idempotency key would answer again without doing it. Where versions are compared, a repeat is a repeat.
+    const own = changeHeaders(mapping.entity.name, patch, request, comparesVersions ? null : randomUUID())
     return send(request, own, own['idempotency-key'], signal)
   }
 
@@ -107,7 +109,7 @@ export function createHttp(options: HttpDestinationOptions): Destination {
     signal: AbortSignal,
   ): Promise<Outcome> => {
     const answer = await writeTagged(mapping, patch, (tag) => deleteRequest(path, tag), signal)
-    if (verdictOf(answer) === 'missing') return { kind: 'applied' }
+    if (verdictOf(answer) === 'missing' && !isNoWay(answer)) return { kind: 'applied' }
     const outcome = outcomeOf(name, 'DELETE', answer, mapping)
     return outcome.kind === 'applied' ? { kind: 'applied' } : outcome
   }
@@ -115,7 +117,9 @@ export function createHttp(options: HttpDestinationOptions): Destination {
   const upsert = async (mapping: EntityMapping, patch: Upsert, path: string, signal: AbortSignal): Promise<Outcome> => {
     const body = objectText(mapping, patch.fields, true)
     if (!body.ok) return body.outcome
-    const answer = await writeTagged(mapping, patch, (tag) => mergeRequest(path, body.text, tag), signal)
+    const answer = await writeTagged(mapping, patch, (tag) => mergeRequest(path, body.text, tag, patch.full), signal)
+    // Without a tag it was asked for any object: there is none.
+    if (verdictOf(answer) === 'conflict' && !patch.full && patch.tag === null) return { kind: 'absent' }
     if (verdictOf(answer) !== 'missing') return outcomeOf(name, 'PATCH', answer, mapping)
     if (!patch.full) return { kind: 'absent' }
     if (mapping.updateOnly)
@@ -198,16 +202,6 @@ export function createHttp(options: HttpDestinationOptions): Destination {
   }
 }
 
-/**
- * A full patch, or a delete, is repeated to put right what a late request of a former owner may have done. A receiver that knows its
- * idempotency key from the first time would answer without doing it, so it gets a new one; but where versions are compared nothing is to put
- * right, and a repeat is a repeat.
- */
-function nonceFor(patch: Patch, comparesVersions: boolean): string | null {
-  const mayHeal = patch.kind === 'delete' || patch.full
-  return mayHeal && !comparesVersions ? randomUUID() : null
-}
-
 function collectionOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'))
 }
@@ -226,7 +220,10 @@ function preview(
   if (!path.ok) return nothing(`nothing: ${path.reason}`)
   const body = patch.kind === 'delete' ? null : objectText(mapping, patch.fields, true)
   if (body?.ok === false) return nothing('nothing: a value has no form in JSON')
-  const request = body === null ? deleteRequest(path.path, patch.tag) : mergeRequest(path.path, body.text, patch.tag)
+  const request =
+    body === null
+      ? deleteRequest(path.path, patch.tag)
+      : mergeRequest(path.path, body.text, patch.tag, patch.kind === 'upsert' && patch.full)
   const secret = [
     ...Object.keys(headers),
     ...(isSigned ? ['webhook-id', 'webhook-timestamp', 'webhook-signature'] : []),

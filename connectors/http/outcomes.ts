@@ -35,7 +35,7 @@ export function outcomeOf(name: string, method: string, answer: HttpAnswer, mapp
         reason: `${method} is answered ${status}: another object stands in its way`,
       }
     case 'unavailable':
-      return { kind: 'unavailable', error: unreachable(name, method, status) }
+      return { kind: 'unavailable', error: unreachable(name, method, status, HINTS[status]) }
     case 'unknown':
       return { kind: 'unknown', error: unreachable(name, method, status) }
     case 'needs-tag':
@@ -57,6 +57,7 @@ export function outcomeOf(name: string, method: string, answer: HttpAnswer, mapp
 }
 
 const HINT = 'no record is at fault; see what this status means there'
+const IN_BETWEEN = 'something in between does not know where it is; check the address and the gateway'
 const HINTS: Readonly<Record<number, string>> = {
   301: 'it has moved; declare its new address',
   302: 'it leads elsewhere, which is not followed; check the address and the `headers`',
@@ -64,7 +65,9 @@ const HINTS: Readonly<Record<number, string>> = {
   308: 'it has moved; declare its new address',
   401: 'it refuses the credentials; check the `headers` and `secrets`',
   403: 'the credentials are good but not for this; give them the right to write',
+  404: IN_BETWEEN,
   405: 'this method is not taken here; objects have to be changed by PATCH, made by PUT (or POST) and removed by DELETE',
+  410: IN_BETWEEN,
   415: 'it does not take application/merge-patch+json',
   428: 'it changes nothing without an ETag, and gives none',
 }
@@ -74,9 +77,11 @@ export function unsuitable(name: string, reason: string): TributaryError {
   return new TributaryError('destination-unsuitable', `subscriber "${name}": ${reason}`, { cause: new Error(reason) })
 }
 
-export function unreachable(name: string, method: string, status: number): TributaryError {
+export function unreachable(name: string, method: string, status: number, hint?: string): TributaryError {
   const cause = new Error(`status ${status}`)
-  return new TributaryError('destination-unreachable', `subscriber "${name}" answers ${method} with ${status}`, {
-    cause,
-  })
+  return new TributaryError(
+    'destination-unreachable',
+    `subscriber "${name}" answers ${method} with ${status}${hint === undefined ? '' : `: ${hint}`}`,
+    { cause },
+  )
 }

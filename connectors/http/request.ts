@@ -17,14 +17,20 @@ export interface ObjectRequest {
   readonly body: string
 }
 
+/** `If-Match` of whatever there is. */
+const ANY = '*'
 const MERGE_PATCH = 'application/merge-patch+json'
 
-/** Merges fields into an object (RFC 7396): null clears, what is not named stays. */
-export function mergeRequest(path: string, body: string, tag: string | null): ObjectRequest {
+/**
+ * Merges fields into an object (RFC 7396): null clears, what is not named stays. Some servers make an object by PATCH where there is none: what
+ * is only part of one asks for any there is (RFC 9110, 13.1.1).
+ */
+export function mergeRequest(path: string, body: string, tag: string | null, full: boolean): ObjectRequest {
+  const match = tag ?? (full ? null : ANY)
   return {
     method: 'PATCH',
     path,
-    headers: { 'content-type': MERGE_PATCH, ...(tag === null ? {} : { 'if-match': tag }) },
+    headers: { 'content-type': MERGE_PATCH, ...(match === null ? {} : { 'if-match': match }) },
     body,
   }
 }

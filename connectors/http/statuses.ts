@@ -47,7 +47,6 @@ const STATUSES: Readonly<Record<number, Verdict>> = {
   428: 'needs-tag',
   429: 'throttled',
   501: 'unsuitable',
-  503: 'unavailable',
   505: 'unsuitable',
   // RFC 4918: insufficient storage.
   507: 'unavailable',
@@ -57,14 +56,30 @@ const STATUSES: Readonly<Record<number, Verdict>> = {
 /** A header by which a receiver that compares versions tells that it holds a newer one: `tributary-outcome: newer`, with 409 or 412. */
 export const OUTCOME_HEADER = 'tributary-outcome'
 
-export function verdictOf({ status, headers }: Pick<HttpAnswer, 'status' | 'headers'>): Verdict {
+export function verdictOf({ status, headers, body }: HttpAnswer): Verdict {
   if ((status === 409 || status === 412) && headers[OUTCOME_HEADER] === 'newer') return 'newer'
+  // Something in between gives it too, also when the connection broke after it had passed the request on.
+  if (status === 503) return headers['retry-after'] === undefined ? 'unknown' : 'throttled'
   const known = STATUSES[status]
+  // Something in between that knows no way to the API: it says nothing of an object.
+  if (known === 'missing' && isPage(headers['content-type'] ?? '', body)) return 'unavailable'
   if (known !== undefined) return known
   if (status >= 200 && status < 300) return 'applied'
   if (status >= 400 && status < 500) return 'rejected'
   // Redirects are not followed: where they lead was not declared, and a signature would go along.
   return status < 400 ? 'unsuitable' : 'unknown'
+}
+
+function isPage(type: string, body: Buffer): boolean {
+  return /html/i.test(type) || (type === '' && /^\s*</.test(body.toString('latin1', 0, 100)))
+}
+
+/** How ingress controllers (ingress-nginx, Traefik) say in plain text that they know no way. Some servers use these words themselves. */
+const NO_WAY = /^(default backend - 404|404 page not found)\s*$/i
+
+/** Whether an answer that an object is missing may be of something in between: not good enough to count a delete as done. */
+export function isNoWay({ body }: HttpAnswer): boolean {
+  return NO_WAY.test(body.toString('latin1', 0, 100))
 }
 
 const NODES_MAX = 1000

@@ -1,4 +1,7 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { Patch } from '../../../connectors/destination.ts'
 import { createHttp } from '../../../connectors/http/destination.ts'
 import { fullPatch, partialPatch, removal } from '../../contract/destination-contract.ts'
 import { customers, type HttpSubject, httpSubject } from './http-subject.ts'
@@ -19,6 +22,17 @@ describe('a patch', () => {
     ])
     expect(subject.sandbox.requests[0]?.headers['content-type']).toBe('application/merge-patch+json')
     expect(await subject.read('1')).toEqual({ ...ALICE, email: null, credit: '99999999999999999999.99' })
+  })
+
+  it('that is not full makes nothing, also where a server makes objects by PATCH (RFC 9110, 13.1.1)', async () => {
+    subject = await httpSubject()
+    expect(await subject.apply(partialPatch('1', 1, { name: 'Bob' }))).toEqual({ kind: 'absent' })
+    expect(subject.sandbox.requests.at(-1)).toMatchObject({ method: 'PATCH', result: 412 })
+    expect(subject.sandbox.requests.at(-1)?.headers['if-match']).toBe('*')
+    await subject.apply(fullPatch('1', 1, ALICE))
+    expect(await subject.apply(partialPatch('1', 2, { name: 'Bob' }))).toEqual({ kind: 'applied' })
+    await subject.apply(fullPatch('1', 3, ALICE))
+    expect(subject.sandbox.requests.at(-1)?.headers).not.toHaveProperty('if-match')
   })
 
   it('that is full leaves fields alone which are not mapped', async () => {
@@ -84,7 +98,7 @@ describe('an ETag', () => {
   it('is read first where nothing is changed without one (RFC 6585, 428)', async () => {
     subject = await httpSubject({ etags: 'strong', requiresTags: true })
     await subject.apply(fullPatch('1', 1, ALICE))
-    expect(await subject.apply(partialPatch('1', 2, { name: 'Bob' }))).toEqual({ kind: 'applied', tag: '"r2"' })
+    expect(await subject.apply(fullPatch('1', 2, ALICE))).toEqual({ kind: 'applied', tag: '"r2"' })
     expect(subject.sandbox.requests.slice(-3).map(({ method }) => method)).toEqual(['PATCH', 'GET', 'PATCH'])
     expect(await subject.apply(removal('1', 3))).toEqual({ kind: 'applied' })
   })
@@ -100,7 +114,8 @@ describe('an answer', () => {
     [408, 'unknown'],
     [409, 'blocked'],
     [410, 'absent'],
-    [412, 'conflict'],
+    // Without a tag it asks only that there is one.
+    [412, 'absent'],
     [413, 'rejected'],
     [415, 'unavailable'],
     [418, 'rejected'],
@@ -111,7 +126,7 @@ describe('an answer', () => {
     [500, 'unknown'],
     [501, 'unavailable'],
     [502, 'unknown'],
-    [503, 'unavailable'],
+    [503, 'unknown'],
     [504, 'unknown'],
     [507, 'unavailable'],
     [599, 'unknown'],
@@ -132,6 +147,52 @@ describe('an answer', () => {
     expect(await subject.apply(removal('1', 1))).toEqual({ kind: 'applied' })
     await subject.sandbox.misbehave({ status: 410 })
     expect(await subject.apply(removal('1', 1))).toEqual({ kind: 'applied' })
+  })
+
+  it.each([
+    ['text/html; charset=utf-8', '<html>no route</html>'],
+    ['', '<!doctype html><title>404</title>'],
+  ])('404 with a page of something in between (%s) says nothing of an object', async (type, body) => {
+    const other = await answering(404, type === '' ? {} : { 'content-type': type }, body)
+    for (const patch of [removal('1', 3), partialPatch('1', 3, { name: 'Bob' }), fullPatch('1', 3, ALICE)])
+      expect(await other.apply(patch)).toMatchObject({
+        kind: 'unavailable',
+        error: { code: 'destination-unreachable' },
+      })
+    await expect(other.read('1')).rejects.toMatchObject({ code: 'destination-unreachable' })
+    await other.close()
+  })
+
+  it.each(['default backend - 404', '404 page not found\n'])(
+    '404 with %s is not good enough for a delete',
+    async (body) => {
+      const other = await answering(404, { 'content-type': 'text/plain' }, body)
+      expect(await other.apply(removal('1', 3))).toMatchObject({ kind: 'unavailable' })
+      expect(await other.apply(partialPatch('1', 3, { name: 'Bob' }))).toEqual({ kind: 'absent' })
+      await other.close()
+    },
+  )
+
+  it.each([
+    ['application/problem+json', '{"title":"no such object"}'],
+    ['text/plain; charset=utf-8', 'Not Found'],
+    ['', ''],
+  ])('404 of the API itself (%s) says that the object is missing', async (type, body) => {
+    const other = await answering(404, type === '' ? {} : { 'content-type': type }, body)
+    expect(await other.apply(removal('1', 3))).toEqual({ kind: 'applied' })
+    expect(await other.apply(partialPatch('1', 3, { name: 'Bob' }))).toEqual({ kind: 'absent' })
+    await other.close()
+  })
+
+  it('503 may come after the request was passed on; with Retry-After it asks for rest', async () => {
+    const text = 'upstream connect error or disconnect/reset before headers. reset reason: connection termination'
+    const envoy = await answering(503, { server: 'envoy' }, text)
+    for (const patch of [removal('1', 3), partialPatch('1', 3, { name: 'Bob' }), fullPatch('1', 3, ALICE)])
+      expect((await envoy.apply(patch)).kind).toBe('unknown')
+    await envoy.close()
+    const busy = await answering(503, { 'retry-after': '3' }, '')
+    expect(await busy.apply(removal('1', 3))).toEqual({ kind: 'throttled', afterMs: 3000 })
+    await busy.close()
   })
 
   it('429 tells when to come again', async () => {
@@ -172,7 +233,6 @@ describe('an answer', () => {
   it('that leads elsewhere is not followed', async () => {
     subject = await httpSubject()
     await subject.sandbox.misbehave({})
-    const { createServer } = await import('node:http')
     const server = createServer((_, response) => response.writeHead(307, { location: subject.sandbox.url }).end())
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as { port: number }
@@ -199,23 +259,43 @@ describe('a repeated request', () => {
     expect(subject.held('1')).toMatchObject({ name: 'Newest' })
   })
 
-  it('of what is only part has the same idempotency key; so has a full one where versions are compared', async () => {
+  it('has an idempotency key of its own, but for one where versions are compared', async () => {
     const keysOf = (of: HttpSubject) => of.sandbox.requests.slice(-2).map(({ headers }) => headers['idempotency-key'])
     subject = await httpSubject()
     await subject.apply(fullPatch('1', 1, ALICE))
-    for (const at of [2, 2]) await subject.apply(partialPatch('1', at, { name: 'Bob' }))
-    expect(new Set(keysOf(subject)).size).toBe(1)
-    for (const at of [2, 3]) await subject.apply(partialPatch('1', at, { name: 'Bob' }))
-    expect(new Set(keysOf(subject)).size).toBe(2)
+    for (const patch of [partialPatch('1', 2, { name: 'Bob' }), fullPatch('1', 2, ALICE), removal('1', 3)]) {
+      for (const each of [patch, patch]) await subject.apply(each)
+      expect(new Set(keysOf(subject)).size).toBe(2)
+    }
     await subject.close()
     subject = await httpSubject({ comparesVersions: true }, { comparesVersions: true })
     for (const at of [1, 1, 1]) await subject.apply(fullPatch('1', at, ALICE))
     expect(new Set(keysOf(subject)).size).toBe(1)
+    for (const at of [2, 2]) await subject.apply(partialPatch('1', at, { name: 'Bob' }))
+    expect(new Set(keysOf(subject)).size).toBe(1)
     const [first, second] = subject.sandbox.requests.slice(-2)
-    expect(first?.headers['tributary-version']).toBe('1/1/0')
+    expect(first?.headers['tributary-version']).toBe('1/2/0')
     expect(first?.headers['tributary-id']).toBe(second?.headers['tributary-id'])
   })
 })
+
+/** A destination whose system gives one answer to everything. */
+async function answering(status: number, headers: Readonly<Record<string, string>>, body: string) {
+  const server = createServer((_, response) => response.writeHead(status, headers).end(body))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const destination = createHttp({ ...OPTIONS, url: `http://127.0.0.1:${port}` })
+  const never = new AbortController().signal
+  return {
+    apply: async (patch: Patch) => (await destination.apply(customers(), [patch], never))[0]!,
+    read: (key: string) => destination.read!(customers(), key, never),
+    async close() {
+      await destination.close()
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
 
 const OPTIONS = {
   name: 'shop',
