@@ -73,12 +73,12 @@ export function outageLine(subscribers: readonly SubscriberView[]): Line | null 
           : `is back after ${durationText(downMs)}, and catches up`,
       ),
     ]
-  const dead = deadLetters === 0 ? 'nothing dead' : `${countText(deadLetters)} dead`
+  const dead = deadLetters === 0 ? 'none dead' : `${countText(deadLetters)} dead`
   return [
     piece('✓ ', 'good'),
     piece(`${name} `, 'strong'),
     piece(
-      `was down for ${durationText(downMs)}, and caught up by itself: ${countText(behindMost)} changes in ${durationText(caughtUpMs)}, ${dead}`,
+      `was down ${durationText(downMs)} and caught up by itself: ${countText(behindMost)} changes in ${durationText(caughtUpMs)}, ${dead}`,
     ),
   ]
 }

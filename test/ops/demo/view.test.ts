@@ -238,7 +238,7 @@ test('an outage shows who is down, what it waits for, how it catches up, and whi
   expect(lines(nowMs + 20_500).join('\n')).toContain('! store is back after 20 s, and catches up')
   model.setLag('store', 1, nowMs + 21_500)
   expect(lines(nowMs + 22_000).join('\n')).toContain(
-    '✓ store was down for 20 s, and caught up by itself: 84 changes in 1.5 s, nothing dead',
+    '✓ store was down 20 s and caught up by itself: 84 changes in 1.5 s, none dead',
   )
 })
 
