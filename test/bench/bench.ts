@@ -5,12 +5,19 @@ import { benchDlq, COMMANDS } from './dlq/dlq.ts'
 import { benchLanes, KEYS, printLanes } from './lanes/lanes.ts'
 import { benchLatency } from './latency.ts'
 import { benchMemory, printMemory, SCENARIO_NAMES } from './memory/memory.ts'
+import { benchOutage } from './outage/outage.ts'
 import { onPipeline, runBench } from './support/surroundings.ts'
 
 function count(text: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
   throw new InvalidArgumentError('It is a whole number from 1 on.')
+}
+
+function amount(text: string): number {
+  const number = Number(text)
+  if (number > 0 && Number.isFinite(number)) return number
+  throw new InvalidArgumentError('It is a number above 0.')
 }
 
 /** Several of them; what is given takes the place of the default. */
@@ -90,5 +97,14 @@ program.addCommand(
     .option('--rounds <number>', 'windows of each point', count, 5)
     .option('--window-ms <number>', 'how long each is', count, 1_000)
     .action((flags) => runBench('lanes', flags, (around) => benchLanes(around, flags), printLanes)),
+)
+program.addCommand(
+  benchmark('outage', 'what two subscribers notice while a third is down, and how that one catches up')
+    .option('--minutes <number>', 'how long it is down', amount, 10)
+    .option('--rate <number>', 'changes per second', count, 200)
+    .option('--keys <number>', 'rows the changes are spread over', count, 2_000)
+    .option('--windows <number>', 'pairs of windows, up and down, before that', count, 5)
+    .option('--window-seconds <number>', 'how long each is', count, 30)
+    .action((flags) => runBench('outage', flags, (around) => benchOutage(around, flags))),
 )
 await program.parseAsync()

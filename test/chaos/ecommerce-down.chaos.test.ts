@@ -5,15 +5,8 @@ import { SANDBOX_TOKEN, startShopifySandbox } from '../../connectors/shopify/san
 import { sendLoad } from '../bench/support/load.ts'
 import { eventually } from '../support/flow.ts'
 import { untilQuiet } from '../support/quiet.ts'
-import {
-  lettersEver,
-  metricOf,
-  revisionsAtCrm,
-  revisionsAtSource,
-  revisionsAtStore,
-  revisionsAtWarehouse,
-  startOutageScene,
-} from './outage/scene.ts'
+import { revisionsAtCrm, revisionsAtStore } from './outage/revisions.ts'
+import { lettersEver, metricOf, revisionsAtSource, revisionsAtWarehouse, startOutageScene } from './outage/scene.ts'
 import { goneBack, type Sighting, sightingAtCrm, sightingAtStore } from './outage/sightings.ts'
 
 const KEYS = 200
@@ -32,8 +25,8 @@ test('a store that is down holds up nobody; when it is back it catches up by its
   onTestFinished(async () => {
     await Promise.all([crm.close(), store.close()])
   })
-  const addresses = { crmUrl: crm.url, storeUrl: store.url, storeToken: SANDBOX_TOKEN }
-  const { flow, processes } = await startOutageScene(KEYS, addresses)
+  const reached = { url: store.url, token: SANDBOX_TOKEN, probeEvery: '1s..3s' }
+  const { flow, processes } = await startOutageScene(KEYS, crm.url, reached)
   onTestFinished(() => flow.close(), 120_000)
   const log = () => processes.store.log().slice(-5_000)
 
@@ -52,6 +45,12 @@ test('a store that is down holds up nobody; when it is back it catches up by its
     async () => (await coalesced()) >= CHANGES - KEYS - JOINED_OTHERWISE_MAX,
     'what waits for the store has become one record a key',
     120_000,
+  )
+  const refused = () => metricOf(processes.store, 'tributary_answers_total')
+  const refusedThen = await refused()
+  await eventually(
+    async () => (await refused()) > refusedThen + 1,
+    'the newest change of some keys is tried in vain as well',
   )
   expect(same(revisionsAtStore(store.objects('product')), wanted)).toBe(false)
   expect(store.requests.length, 'the store was down').toBe(before)

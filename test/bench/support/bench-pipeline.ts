@@ -72,11 +72,16 @@ export async function createBenchPipeline(): Promise<BenchPipeline> {
       }, `slot ${from} is copied`)
     },
     async close() {
-      await flow.close()
-      await deleteGroups(flow.prefix)
-      await deleteLedger(flow.prefix)
+      await closeFlow(flow)
     },
   }
+}
+
+/** Removes everything of a pipeline: groups and ledger keys, too. */
+export async function closeFlow(flow: Flow): Promise<void> {
+  await flow.close()
+  await deleteGroups(flow.prefix)
+  await deleteLedger(flow.prefix)
 }
 
 async function deleteGroups(prefix: string): Promise<void> {

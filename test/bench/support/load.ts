@@ -47,7 +47,7 @@ export async function sendLoad(
       }
       const number = next++
       // Each row once before any row twice, so that no two changes become one on the way.
-      const key = 1 + ((number * STRIDE) % keys)
+      const key = keyOfChange(first + number, keys, first)
       await session`SELECT bench_change(${first + number}::bigint, ${key}::bigint)`
       onSent(String(key), { number: first + number, dueAtMs: dueAtMs(number), committedAtMs: now() })
     }
@@ -57,6 +57,11 @@ export async function sendLoad(
   } finally {
     for (const session of sessions) session.release()
   }
+}
+
+/** The row that a change of the load changes, by their numbers. */
+export function keyOfChange(number: number, keys: number, first = 1): number {
+  return 1 + (((number - first) * STRIDE) % keys)
 }
 
 /** A prime, so that neighbours in time are not neighbours in the table. */

@@ -35,6 +35,7 @@ subscribers:
     type: shopify
     url: "\${STORE_URL}"
     accessToken: "\${STORE_TOKEN}"
+    breaker: { probeEvery: "\${STORE_PROBE}" }
     allowAddresses: [127.0.0.1]
     entities:
       product:
@@ -66,10 +67,15 @@ export interface OutageScene {
  */
 export async function startOutageScene(
   keys: number,
-  addresses: { readonly crmUrl: string; readonly storeUrl: string; readonly storeToken: string },
+  crmUrl: string,
+  store: { readonly url: string; readonly token: string; readonly probeEvery: string },
 ): Promise<OutageScene> {
-  const { crmUrl: CRM_URL, storeUrl: STORE_URL, storeToken: STORE_TOKEN } = addresses
-  const flow = await createFlow(declare, SOURCE_SQL, { CRM_URL, STORE_URL, STORE_TOKEN })
+  const flow = await createFlow(declare, SOURCE_SQL, {
+    CRM_URL: crmUrl,
+    STORE_URL: store.url,
+    STORE_TOKEN: store.token,
+    STORE_PROBE: store.probeEvery,
+  })
   try {
     await flow.source`INSERT INTO products SELECT i, 'Product ' || i, 1, 0 FROM generate_series(1, ${keys}::int) i`
     await flow.provision()
@@ -109,18 +115,6 @@ export async function revisionsAtWarehouse(flow: Flow): Promise<Readonly<Record<
   const rows = await flow.warehouse<{ id: string; revision: string }[]>`
     SELECT product_id::text AS id, revision::text AS revision FROM products`
   return Object.fromEntries(rows.map(({ id, revision }) => [id, revision]))
-}
-
-/** The same of what the CRM's sandbox tells of `products`. */
-export function revisionsAtCrm(objects: readonly unknown[]): Readonly<Record<string, string>> {
-  const products = objects as readonly { readonly key: string; readonly value: { readonly revision: number } }[]
-  return Object.fromEntries(products.map(({ key, value }) => [key, String(value.revision)]))
-}
-
-/** The same of what the store's sandbox tells of `product`. */
-export function revisionsAtStore(objects: readonly unknown[]): Readonly<Record<string, string>> {
-  const products = objects as readonly { readonly handle: string; readonly productType: string }[]
-  return Object.fromEntries(products.map(({ handle, productType }) => [handle, productType]))
 }
 
 /** How many records were ever written to the dead-letter topic of each subscriber. */
