@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { packVersion, parseAnswer } from '../../consumers/ledger/entry.ts'
+import { packFailures, packVersion, parseAnswer } from '../../consumers/ledger/entry.ts'
 import type { SettleRequest } from '../../consumers/ledger/ledger.ts'
 import type { Version } from '../../schemas/version.ts'
 import { eventually } from '../support/flow.ts'
@@ -279,6 +279,37 @@ describe('settle', () => {
     expect(await second.gate('k', versionAt(4))).toMatchObject({ letter: null })
   })
 
+  test('a dead letter that was written down without its version is ended by any success', async () => {
+    const owner = await own(await openLedger())
+    await owner.apply('k', versionAt(1))
+    const text = (await redis.get(keyOf('k')))!
+    await redis.set(keyOf('k'), `${text.slice(0, 79)}1${text.slice(80)}`)
+    expect(await owner.gate('k', versionAt(2))).toMatchObject({ letter: '0'.repeat(40) })
+    await owner.settle('k', versionAt(2))
+    expect(await owner.gate('k', versionAt(3))).toMatchObject({ letter: null })
+  })
+
+  test('a dead letter keeps the entry of a deleted key, and a newer one at the destination ends the failures', async () => {
+    const owner = await own(await openLedger())
+    await owner.apply('k', versionAt(1), { state: 'deleted', applied: '' })
+    await owner.gate('k', versionAt(2))
+    await owner.settle('k', versionAt(2), { result: 'dead' })
+    expect(await redis.pttl(keyOf('k'))).toBe(-1)
+    await owner.gate('l', versionAt(1))
+    await owner.settle('l', versionAt(1), { result: 'failed', applied: packFailures(5, 1_000) })
+    expect(await owner.gate('l', versionAt(1))).toMatchObject({ attempts: 5, firstFailedAtMs: 1_000, letter: null })
+    await owner.settle('l', versionAt(1), { result: 'newer', applied: '' })
+    expect(await owner.gate('l', versionAt(2))).toMatchObject({ attempts: 0 })
+  })
+
+  test('a success older than the dead letter does not end it', async () => {
+    const owner = await own(await openLedger())
+    await owner.gate('k', versionAt(5))
+    await owner.settle('k', versionAt(5), { result: 'dead' })
+    await owner.apply('k', versionAt(3))
+    expect(await owner.gate('k', versionAt(6))).toMatchObject({ letter: packVersion(versionAt(5)) })
+  })
+
   test('a dead letter of a key that never was applied leaves it without a state', async () => {
     const owner = await own(await openLedger())
     await owner.gate('k', versionAt(1))
@@ -293,8 +324,6 @@ describe('settle', () => {
     expect(left).toBeGreaterThan(KEEP_MS - 60_000)
     expect(left).toBeLessThanOrEqual(KEEP_MS)
     expect(await owner.gate('k', versionAt(2))).toMatchObject({ state: 'deleted' })
-    expect(await redis.pttl(keyOf('k'))).toBeGreaterThan(0)
-    await owner.settle('k', versionAt(2), { result: 'dead' })
     expect(await redis.pttl(keyOf('k'))).toBeGreaterThan(0)
     await owner.apply('k', versionAt(3))
     expect(await redis.pttl(keyOf('k'))).toBe(-1)

@@ -18,6 +18,7 @@ import { LedgerModel } from './ledger-model.ts'
 
 export interface EngineChoice {
   readonly compares?: boolean
+  readonly forgetsDeletes?: boolean
   readonly batchMax?: number
   readonly concurrency?: number
   readonly lateRequestMs?: number
@@ -40,7 +41,7 @@ export function startEngine(choice: EngineChoice = {}) {
   const letters: OutgoingRecord[] = []
   const failures: Error[] = []
   const model = new LedgerModel()
-  const away = { ledger: false, registry: false, deadLetters: false, underWay: 0, mostUnderWay: 0, gated: 0 }
+  const away = { ledger: false, registry: false, deadLetters: false, underWay: 0, mostUnderWay: 0, gated: 0, asked: 0 }
   const client = { connection: 1 }
   const reach = (
     what: 'ledger' | 'registry' | 'deadLetters',
@@ -64,9 +65,12 @@ export function startEngine(choice: EngineChoice = {}) {
     gate: asking(
       (scope, token, requests) => ++away.gated && model.gate(scope, token, lateRequestMs, requests, Date.now()),
     ),
-    settle: asking((scope, token, requests) => model.settle(scope, token, compares, requests, Date.now())),
+    settle: asking((scope, token, requests) =>
+      model.settle(scope, token, compares && !choice.forgetsDeletes, requests, Date.now()),
+    ),
     owns: async (scope: never, token: string) => {
       reach('ledger', 'ledger-unreachable')
+      away.asked++
       return model.owns(scope, token)
     },
     letterDiscarded: async (scope: never, key: string) => model.letterDiscarded(scope, key),
@@ -75,6 +79,7 @@ export function startEngine(choice: EngineChoice = {}) {
   const answer = choice.answer ?? ((patches: readonly Patch[]) => patches.map(() => APPLIED))
   const destination: Destination = {
     comparesVersions: compares,
+    ...(choice.forgetsDeletes && { forgetsDeletes: true }),
     lateRequestMs,
     batchMax,
     plan: async () => [],
