@@ -32,24 +32,27 @@ export interface ODataError {
   /** Whether the answer was an OData error at all, and not a page of something in between. */
   readonly isOData: boolean
   readonly isEmpty: boolean
+  /** It tells when to come again. */
+  readonly asksForRest: boolean
 }
 
 const CODE = /^[\w.:-]{1,100}$/
 
 /** Reads an OData error (OData-JSON 4.0, section 19), with the inner error's message where there is one. */
-export function errorOf({ status, body }: HttpAnswer): ODataError {
+export function errorOf({ status, headers, body }: HttpAnswer): ODataError {
   const json = parseExact(body.toString('utf8'))
   const error = isObject(json) ? json.error : undefined
   const isEmpty = body.length === 0
-  if (!isObject(error)) return { status, code: '', message: '', isOData: false, isEmpty }
+  const asksForRest = headers['retry-after'] !== undefined
+  if (!isObject(error)) return { status, code: '', message: '', isOData: false, isEmpty, asksForRest }
   const inner = isObject(error.innererror) ? error.innererror : undefined
   const message = [error.message, inner?.message].filter((part) => typeof part === 'string').join('\n')
   const code = typeof error.code === 'string' && CODE.test(error.code) ? error.code : ''
-  return { status, code, message, isOData: true, isEmpty }
+  return { status, code, message, isOData: true, isEmpty, asksForRest }
 }
 
 /** What a status means where the vendor's code does not say more. */
-export function refusalOfStatus({ status, isOData }: ODataError): Refusal {
+export function refusalOfStatus({ status, isOData, asksForRest }: ODataError): Refusal {
   switch (status) {
     case 400:
     case 413:
@@ -72,7 +75,8 @@ export function refusalOfStatus({ status, isOData }: ODataError): Refusal {
     case 429:
       return 'throttled'
     case 503:
-      return 'down'
+      // Something in between gives it too, also when the connection broke after it had passed the request on.
+      return asksForRest ? 'throttled' : 'failed'
     default:
       return status > 500 ? 'failed' : 'everyone'
   }

@@ -34,7 +34,11 @@ export function verdictOf(answer: HttpAnswer): Verdict {
   if (status === 300) return { kind: 'refused', errors: [{ code: 'MULTIPLE_CHOICES', message: '', fields: [] }] }
   if (status === 429 || codes.includes('REQUEST_LIMIT_EXCEEDED'))
     return all({ kind: 'throttled', afterMs: retryAfterMs(headers, LIMIT_AFTER_MS) })
-  if (status === 503) return all({ kind: 'unavailable', error: unavailable('Salesforce answers 503') })
+  // Something in between gives it too, also when the connection broke after it had passed the request on.
+  if (status === 503 && headers['retry-after'] !== undefined)
+    return all({ kind: 'throttled', afterMs: retryAfterMs(headers, LIMIT_AFTER_MS) })
+  if (status === 503 && codes.includes('SERVER_UNAVAILABLE'))
+    return all({ kind: 'unavailable', error: unavailable('Salesforce answers 503 SERVER_UNAVAILABLE') })
   if (status >= 500) return all({ kind: 'unknown', error: unavailable(`Salesforce answers ${status}`) })
   if (status === 404)
     return { kind: 'refused', errors: errors.length > 0 ? errors : [{ code: 'NOT_FOUND', message: '', fields: [] }] }

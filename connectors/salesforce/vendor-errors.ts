@@ -15,7 +15,7 @@ type Verdict =
   | 'rejected'
   /** Several objects have its key: a person has to decide. */
   | 'several'
-  /** Another transaction was in its way; nothing was changed. */
+  /** Another transaction was in its way, or its own took too much; nothing was changed. */
   | 'conflict'
   | 'throttled'
   /** It waits for another object. */
@@ -43,9 +43,11 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   // Its own failure, and the record says that it was not saved.
   UNKNOWN_EXCEPTION: 'conflict',
 
+  // Limits of one transaction, not of the organisation: they give nobody else rest.
+  REQUEST_RUNNING_TOO_LONG: 'conflict',
+  EXCEEDED_MAX_TRANSACTION_LIMIT: 'conflict',
+
   REQUEST_LIMIT_EXCEEDED: 'throttled',
-  REQUEST_RUNNING_TOO_LONG: 'throttled',
-  EXCEEDED_MAX_TRANSACTION_LIMIT: 'throttled',
 
   // A unique value that another object still holds: it may be moving between two keys.
   DUPLICATE_VALUE: 'blocked',

@@ -26,7 +26,6 @@ export interface UserError {
 
 /** When nothing says how long to wait. */
 const THROTTLED_MS_FALLBACK = 2_000
-const LIMIT_MS = 60_000
 
 export interface Answered {
   readonly status: number
@@ -61,7 +60,8 @@ export function outcomeOf(error: UserError): Outcome {
       // An earlier request of the same change is being carried out, or the vendor itself does not know: how that ends is not known here.
       return { kind: 'unknown', error: unreachable(`Shopify does not say how the change ended (${error.code})`) }
     case 'limit':
-      return { kind: 'throttled', afterMs: LIMIT_MS }
+      // Of one resource: it gives nobody else rest.
+      return { kind: 'unavailable', error: unreachable(`Shopify has reached a limit${where}: ${error.code}`) }
     case 'duplicate':
       return {
         kind: 'blocked',
@@ -198,7 +198,10 @@ function statusOutcome(writes: boolean, { status, headers }: Answered): Outcome 
         error: unsuitable('there is no such store or API version (404): check `url` and `apiVersion`'),
       }
     case 503:
-      return { kind: 'unavailable', error: unreachable('the store is not available (503)') }
+      // Something in between gives it too, also when the connection broke after it had passed the request on.
+      return headers['retry-after'] === undefined
+        ? doubtful(writes, `status ${status}`)
+        : { kind: 'throttled', afterMs: retryAfterMs(headers, THROTTLED_MS_FALLBACK) }
     case 400:
     case 413:
     case 422:

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Outcome } from '../../../connectors/destination.ts'
+import { verdictOf } from '../../../connectors/salesforce/answers.ts'
 import { fullPatch, partialPatch, removal } from '../../contract/destination-contract.ts'
 import { ACCOUNTS, ORDERS, startSubject } from './salesforce-sandbox.ts'
 
@@ -18,6 +19,8 @@ const told = (outcome: Outcome | undefined) =>
 describe('an item of a collection that failed, although the answer is 200,', () => {
   test.each([
     ['UNABLE_TO_LOCK_ROW', 'conflict'],
+    ['REQUEST_RUNNING_TOO_LONG', 'conflict'],
+    ['EXCEEDED_MAX_TRANSACTION_LIMIT', 'conflict'],
     ['UNKNOWN_EXCEPTION', 'conflict'],
     ['ENTITY_IS_DELETED', 'rejected'],
     ['FIELD_CUSTOM_VALIDATION_EXCEPTION', 'rejected'],
@@ -217,7 +220,7 @@ describe('a whole request', () => {
       { throttle: { retryAfterSeconds: 0 } },
       { kind: 'throttled', afterMs: 60_000 },
     ],
-    ['unavailable at 503', { status: 503 }, { kind: 'unavailable' }],
+    ['unknown at 503, which may come after the request was passed on', { status: 503 }, { kind: 'unknown' }],
     ['unavailable at 403 without a limit', { status: 403 }, { kind: 'unavailable' }],
     ['unknown at 500', { status: 500 }, { kind: 'unknown' }],
     ['unknown at 502', { status: 502, applied: true }, { kind: 'unknown' }],
@@ -230,6 +233,14 @@ describe('a whole request', () => {
     await sandbox.misbehave(how)
     const outcomes = await apply(ACCOUNTS, fullPatch('a', 2, { Name: 'B' }), fullPatch('b', 2, { Name: 'B' }))
     expect(outcomes).toMatchObject([outcome, outcome])
+  })
+
+  test('with 503 is unavailable where Salesforce itself says so, and throttled where a time is told', () => {
+    const answer = (headers: Record<string, string>, errorCode: string) =>
+      verdictOf({ status: 503, headers, body: Buffer.from(JSON.stringify([{ message: '', errorCode }])) })
+    expect(answer({}, 'SERVER_UNAVAILABLE')).toMatchObject({ kind: 'all', outcome: { kind: 'unavailable' } })
+    const outcome = { kind: 'throttled', afterMs: 9_000 }
+    expect(answer({ 'retry-after': '9' }, 'X')).toEqual({ kind: 'all', outcome })
   })
 
   test('that is given up while it is not answered is unknown', { timeout: 60_000 }, async () => {

@@ -231,7 +231,7 @@ describe('what the store or the way to it does', () => {
 
   test.each([
     [429, 'throttled', 'throttled'],
-    [503, 'unavailable', 'unavailable'],
+    [503, 'unavailable', 'unknown'],
     [402, 'unavailable', 'unavailable'],
     [423, 'unavailable', 'unavailable'],
     [403, 'unavailable', 'unavailable'],
