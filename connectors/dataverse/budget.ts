@@ -29,12 +29,15 @@ export function told(before: Told | null, status: number, headers: IncomingHttpH
   return shares.length === 0 ? before : { left: Math.min(...shares), atMs: nowMs, restUntilMs }
 }
 
-/** What is left now: what was told, and what has slid out of the window since. */
+/** What is left now: what was told, and what has slid out of the window since. In whole requests: nothing stays nothing until one is back. */
 export function budgetOf(last: Told | null, nowMs: number): Budget {
   if (last === null) return { left: 1, moreInMs: 0, requestsMax: CONCURRENT_MAX }
   if (nowMs < last.restUntilMs) return { left: 0, moreInMs: last.restUntilMs - nowMs, requestsMax: CONCURRENT_MAX }
-  const left = Math.min(1, last.left + (nowMs - last.atMs) / WINDOW_MS)
-  return { left, moreInMs: 0, requestsMax: CONCURRENT_MAX }
+  const sinceMs = nowMs - last.atMs
+  const back = Math.floor((sinceMs * REQUESTS) / WINDOW_MS)
+  const left = Math.min(1, last.left + back / REQUESTS)
+  const moreInMs = left > 0 ? 0 : Math.ceil(((back + 1) * WINDOW_MS) / REQUESTS - sinceMs)
+  return { left, moreInMs, requestsMax: CONCURRENT_MAX }
 }
 
 /** The time comes as `1,199.38`. */

@@ -23,18 +23,24 @@ export function readLimitInfo(header: string | undefined, nowMs: number): ApiUsa
   return scarcest
 }
 
-/** Every call counts, for 24 hours: as many come back in a time as were used a day before, taken here to be spread evenly. */
+/**
+ * Every call counts, for 24 hours: as many come back in a time as were used a day before, taken here to be spread evenly. Whole calls only: what
+ * is used up stays so until one is back.
+ */
 export function budgetOf(usage: ApiUsage | null, nowMs: number): Budget | null {
   if (usage === null) return null
-  const back = Math.max(0, nowMs - usage.atMs) / DAY_MS
+  const { used, max } = usage
+  const sinceMs = Math.max(0, nowMs - usage.atMs)
+  const back = Math.floor((sinceMs * max) / DAY_MS)
+  const next = Math.max(back, used - max) + 1
   return {
-    left: Math.min(1, leftOf(usage) + back),
-    moreInMs: Math.ceil(DAY_MS / usage.max),
+    left: leftOf({ used: used - back, max }),
+    moreInMs: Math.ceil((next * DAY_MS) / max - sinceMs),
     // It limits only calls that take over 20 s, and does not say how many there are.
     requestsMax: null,
   }
 }
 
-function leftOf({ used, max }: ApiUsage): number {
-  return Math.max(0, 1 - used / max)
+function leftOf({ used, max }: Pick<ApiUsage, 'used' | 'max'>): number {
+  return Math.min(1, Math.max(0, (max - used) / max))
 }

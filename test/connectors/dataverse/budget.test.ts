@@ -18,6 +18,13 @@ it('is what is scarcer, requests or time, and comes back over five minutes', () 
   expect(budgetOf(told(null, 204, headers('6000', '120.5'), 0), 0).left).toBeCloseTo(0.1004)
 })
 
+it('stays nothing until a whole request has come back, and says when', () => {
+  const last = told(null, 204, headers('0', '1000'), 1000)
+  expect(budgetOf(last, 1000)).toEqual({ left: 0, moreInMs: 50, requestsMax: 52 })
+  expect(budgetOf(last, 1001)).toEqual({ left: 0, moreInMs: 49, requestsMax: 52 })
+  expect(budgetOf(last, 1050)).toEqual({ left: 1 / 6000, moreInMs: 0, requestsMax: 52 })
+})
+
 it('is nothing until the time of Retry-After, whatever a request that was under way is told meanwhile', () => {
   const refused = told(null, 429, { 'retry-after': '30' }, 1000)
   const later = told(refused, 204, headers('5000', '1000'), 2000)

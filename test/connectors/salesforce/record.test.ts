@@ -108,9 +108,12 @@ describe('the limit of calls', () => {
   })
 
   test('comes back over a day', () => {
-    const usage = { used: 5100, max: 5000, atMs: 0 }
+    const usage = { used: 5000, max: 5000, atMs: 0 }
     expect(budgetOf(null, 0)).toBeNull()
     expect(budgetOf(usage, 0)).toEqual({ left: 0, moreInMs: 17_280, requestsMax: null })
+    expect(budgetOf(usage, 17_279)).toEqual({ left: 0, moreInMs: 1, requestsMax: null })
+    expect(budgetOf(usage, 17_280)?.left).toBe(1 / 5000)
+    expect(budgetOf({ ...usage, used: 5002 }, 17_280)).toEqual({ left: 0, moreInMs: 34_560, requestsMax: null })
     expect(budgetOf(usage, 43_200_000)?.left).toBe(0.5)
     expect(budgetOf(usage, 999_999_999)?.left).toBe(1)
   })
