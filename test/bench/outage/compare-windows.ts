@@ -12,6 +12,8 @@ export interface Windows {
   readonly down: readonly Window[]
   /** The parts of a long outage. */
   readonly outage: readonly Window[]
+  /** From its end until the one that was down has caught up. */
+  readonly catchingUp: Window
   readonly after: Window
 }
 
@@ -24,7 +26,7 @@ export function compareWindows(latenciesOf: (window: Window) => readonly number[
   const up = figures(windows.up)
   const down = figures(windows.down)
   const outage = figures(windows.outage)
-  const [after] = figures([windows.after])
+  const [catchingUp, after] = figures([windows.catchingUp, windows.after])
   const of = (share: 'p50' | 'p99') => {
     const middle = (some: readonly Percentiles[]) => median(some.map((one) => one[share]))
     const ratios = up.map((one, index) => down[index]![share] / one[share])
@@ -35,6 +37,7 @@ export function compareWindows(latenciesOf: (window: Window) => readonly number[
       ratios: ratios.map(round),
       outageMs: round(middle(outage)),
       outageRatio: round(middle(outage) / middle(up)),
+      catchingUpMs: catchingUp![share],
       afterMs: after![share],
     }
   }

@@ -114,6 +114,7 @@ export async function benchOutage({ progress, atEnd }: Surroundings, options: Ou
   await store.comeBack()
   const { firstSeconds, seconds: catchUpSeconds } = await untilCaughtUp(bench)
   const requests = log.store.slice(requestsBefore).filter(({ atMs }) => atMs <= backAtMs + catchUpSeconds * 1000).length
+  const catchingUp = { fromMs: backAtMs, toMs: now() }
   await wait(CALM_MS)
   const after = await windowOf(windowMs)
 
@@ -137,6 +138,7 @@ export async function benchOutage({ progress, atEnd }: Surroundings, options: Ou
       up,
       down,
       outage,
+      catchingUp,
       after,
     })
   const storeAfter = changes.latencies(seen.store, after.fromMs, after.toMs)
