@@ -19,8 +19,8 @@ export interface ODataSystem extends Dialect {
   readQuery(mapping: EntityMapping): readonly string[]
   /** The JSON of a mapped field in a row that was read. */
   fieldOf(mapping: EntityMapping, field: string, row: JsonObject): JsonObject[string] | undefined
-  /** The list of all objects, with their key fields. */
-  keysPath(mapping: EntityMapping): string
+  /** The list of all objects, with their key fields; null where those that people made cannot be told from ours, so that none are listed. */
+  readonly keysPath: ((mapping: EntityMapping) => string) | null
   budget(): Budget | null
 }
 
@@ -37,6 +37,7 @@ export function createODataDestination(
   system: ODataSystem,
 ): Destination {
   const lateRequestMs = options.lateRequestMs ?? 2 * options.timeoutMs
+  const { keysPath } = system
   const plan = () => named(options.name, () => system.problems(options.mappings, never))
   const check = async () => {
     const missing = await plan()
@@ -55,6 +56,10 @@ export function createODataDestination(
 
   return {
     comparesVersions: system.comparesTags,
+    // With an object its ETag goes too.
+    forgetsDeletes: system.comparesTags,
+    // An ETag goes with its object.
+    forgetsDeletes: true,
     lateRequestMs,
     batchMax: 1,
     plan,
@@ -64,7 +69,9 @@ export function createODataDestination(
     budget: () => system.budget(),
     preview: (mapping, patch) => preview(session, system, mapping, patch),
     read: (mapping, key, signal) => named(options.name, () => read(session, system, mapping, key, signal)),
-    keys: (mapping, signal) => keys(options.name, session, system, mapping, signal),
+    ...(keysPath === null
+      ? {}
+      : { keys: (mapping, signal) => keys(options.name, session, system, mapping, keysPath(mapping), signal) }),
     close: async () => session.close(),
   }
 }
@@ -138,6 +145,7 @@ async function* keys(
   session: ODataSession,
   system: ODataSystem,
   mapping: EntityMapping,
+  firstPath: string,
   signal: AbortSignal,
 ): AsyncIterable<readonly string[]> {
   if (mapping.keyFields.some((field) => mapping.fields.find(({ to }) => to === field)?.transform))
@@ -145,7 +153,7 @@ async function* keys(
       'destination-unsuitable',
       `subscriber "${name}": the keys of ${mapping.target} cannot be listed, as a transform makes them`,
     )
-  let path: string | null = system.keysPath(mapping)
+  let path: string | null = firstPath
   while (path !== null) {
     const asked: string = path
     const page = await named(name, () => ask(session, system, asked, signal, PAGE_HEADERS))
