@@ -5,6 +5,10 @@ export interface LedgerFlaws {
   readonly noFence?: boolean
   readonly noMarks?: boolean
   readonly runIdIgnored?: boolean
+  /** What succeeds ends the dead letter of its key, also one of a newer record. */
+  readonly anyEndsLetter?: boolean
+  /** A version older than what was applied is let through. */
+  readonly letsOlderIn?: boolean
   /** Where versions are compared, every full patch makes its key certain, even one older than what is in flight. */
   readonly anyFullPatchEnds?: boolean
 }
@@ -70,13 +74,15 @@ export class LedgerModel {
       if (lost) entry.newest = UNKNOWN
       if (uncertain) entry.till = digits(now + lateMs)
       entry.wrote = this.#runOf()
-      if (wanted < entry.version || (wanted === entry.version && entry.till === CERTAIN)) {
+      const isOlder = wanted < entry.version && !this.#flaws.letsOlderIn
+      if (isOlder || (wanted === entry.version && entry.till === CERTAIN)) {
         if (uncertain) this.#set(scope, key, { ...entry, holder: NONE })
         return `s${entry.dead === '1' ? (this.store.get(failingKey(scope, key)) ?? '') : ''}`
       }
       if (entry.till === CERTAIN || wanted > entry.newest) entry.newest = wanted
       this.#set(scope, key, { ...entry, holder: this.#flaws.noMarks ? NONE : token })
       const left = entry.till === CERTAIN ? 0 : Math.max(0, Number(entry.till) - now)
+      if (this.#flaws.anyEndsLetter) entry.dead = '0'
       const failing = entry.dead === '0' ? '' : (this.store.get(failingKey(scope, key)) ?? NEVER + NO_FAILURES)
       return `g${entry.state}${entry.till === CERTAIN ? 'c' : 'u'}${digits(left)}${entry.dead}${failing}${entry.prints}`
     })
@@ -113,7 +119,7 @@ export class LedgerModel {
         return 'again'
       } else {
         const fences = compares && (request.version >= entry.newest || this.#flaws.anyFullPatchEnds === true)
-        const stays = entry.dead !== '0' && letter > request.version
+        const stays = entry.dead !== '0' && letter > request.version && !this.#flaws.anyEndsLetter
         if (stays) this.store.set(hash, letter + NO_FAILURES)
         else this.store.delete(hash)
         const certain = request.full && (Number(entry.till) <= now || fences)

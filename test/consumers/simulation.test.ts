@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DIRECTED } from './simulation/directed.ts'
 import type { Flaws } from './simulation/flaws.ts'
 import { inWorld, runSchedule } from './simulation/run.ts'
+import type { Compares } from './simulation/subscriber.ts'
 
 /**
  * `SEED` and `SCHEDULES` in the environment choose the first seed and how many schedules each kind of destination gets; `TRAIL=1` prints
@@ -20,8 +21,9 @@ afterEach(() => {
 })
 
 const KINDS = [
-  ['compares versions', true],
-  ['does not compare versions', false],
+  ['compares versions', 'versions'],
+  ['compares tags', 'tags'],
+  ['compares nothing', 'nothing'],
 ] as const
 
 describe.each(KINDS)('a destination that %s', (_kind, compares) => {
@@ -36,10 +38,10 @@ describe.each(KINDS)('a destination that %s', (_kind, compares) => {
 })
 
 const CAUGHT_WITHIN = 3_000
-const FLAWS: readonly [string, Flaws, boolean][] = [
-  ['the ledger is written before applying', { recordsFirst: true }, true],
-  ['a partial patch creates', { partialCreates: true }, true],
-  ['a full patch is never repeated', { neverHolds: true }, false],
+const FLAWS: readonly [string, Flaws, Compares][] = [
+  ['the ledger is written before applying', { recordsFirst: true }, 'versions'],
+  ['a partial patch creates', { partialCreates: true }, 'versions'],
+  ['a full patch is never repeated', { neverHolds: true }, 'nothing'],
 ]
 
 test.each(FLAWS)('random schedules show that %s', { timeout: 120_000 }, async (_flaw, flaws, compares) => {

@@ -1,13 +1,15 @@
+import type { Outcome } from '../../../connectors/destination.ts'
 import type { Flaws } from './flaws.ts'
 import { LATE_MS } from './member.ts'
 import { flush } from './run.ts'
+import type { Compares } from './subscriber.ts'
 import type { World } from './world.ts'
 
 /** A schedule that goes wrong with the flaw and not without it. */
 export interface Directed {
   readonly title: string
   readonly flaws: Flaws
-  readonly compares: boolean
+  readonly compares: Compares
   happen(world: World): Promise<void>
 }
 
@@ -65,13 +67,15 @@ async function begin(world: World, fields: Readonly<Record<string, string>>): Pr
   await deliver(world)
 }
 
+const REFUSED: Outcome = { kind: 'rejected', code: 'refused', reason: 'as told' }
+const BLOCKED: Outcome = { kind: 'blocked', by: '', code: 'blocked', reason: 'as told' }
 const WHOLE = { a: '0', b: '0', c: '0' }
 
 export const DIRECTED: readonly Directed[] = [
   {
     title: 'a mark is missed: crash between answer and ledger, and compaction takes that record',
     flaws: { noMarks: true },
-    compares: true,
+    compares: 'versions',
     async happen(world) {
       await begin(world, WHOLE)
       world.origin.put('x', { b: '1' })
@@ -86,7 +90,7 @@ export const DIRECTED: readonly Directed[] = [
   {
     title: 'an unknown request counts as not applied, and lands after a newer one',
     flaws: { unknownIsCertain: true },
-    compares: false,
+    compares: 'nothing',
     async happen(world) {
       await begin(world, WHOLE)
       world.origin.put('x', { a: '1' })
@@ -102,7 +106,7 @@ export const DIRECTED: readonly Directed[] = [
   {
     title: 'a replaced owner is not fenced: it clears the mark of the new one, which then crashes',
     flaws: { noFence: true },
-    compares: true,
+    compares: 'versions',
     async happen(world) {
       await begin(world, WHOLE)
       world.origin.put('x', { a: '1' })
@@ -129,7 +133,7 @@ export const DIRECTED: readonly Directed[] = [
   {
     title: 'the run id is ignored: Redis came back without its tail',
     flaws: { runIdIgnored: true },
-    compares: true,
+    compares: 'versions',
     async happen(world) {
       await begin(world, WHOLE)
       world.saveLedger()
@@ -142,7 +146,7 @@ export const DIRECTED: readonly Directed[] = [
   {
     title: 'the run id is ignored: Redis came back without an entry, and a lost request lands',
     flaws: { runIdIgnored: true },
-    compares: false,
+    compares: 'nothing',
     async happen(world) {
       world.faults = false
       world.origin.put('y', WHOLE)
@@ -162,7 +166,7 @@ export const DIRECTED: readonly Directed[] = [
   {
     title: 'waiting records become the one that came last: the end of the topic is stale',
     flaws: { coalescesByArrival: true },
-    compares: true,
+    compares: 'versions',
     async happen(world) {
       await begin(world, WHOLE)
       world.origin.put('x', { a: '1' })
@@ -173,7 +177,7 @@ export const DIRECTED: readonly Directed[] = [
   {
     title: 'an offset is committed past an unfinished record',
     flaws: { commitsPastHoles: true },
-    compares: true,
+    compares: 'versions',
     async happen(world) {
       await begin(world, WHOLE)
       world.origin.put('x', { a: '1' })
@@ -195,7 +199,7 @@ export const DIRECTED: readonly Directed[] = [
   {
     title: 'a full patch older than what is in flight ends the doubt',
     flaws: { anyFullPatchEnds: true },
-    compares: true,
+    compares: 'versions',
     async happen(world) {
       await begin(world, WHOLE)
       world.origin.put('x', { b: '1' })
@@ -210,9 +214,101 @@ export const DIRECTED: readonly Directed[] = [
     },
   },
   {
+    title: 'a delete counts as kept where it is not: a lost request makes the object again',
+    flaws: { deletesCountAsKept: true },
+    compares: 'tags',
+    async happen(world) {
+      world.faults = false
+      world.origin.put('x', WHOLE)
+      world.fetch(10)
+      await untilRequest(world)
+      world.crash(LATE_MS - 100)
+      await deliver(world)
+      world.origin.put('x', null)
+      await deliver(world)
+    },
+  },
+  {
+    title: 'an older letter that succeeds ends the letter of a newer record',
+    flaws: { anyEndsLetter: true },
+    compares: 'versions',
+    async happen(world) {
+      await begin(world, WHOLE)
+      for (const a of ['1', '2']) {
+        world.origin.put('x', { a })
+        world.fetch(10)
+        await untilRequest(world)
+        world.answerWith(REFUSED)
+        await untilIdle(world)
+      }
+      world.replayLetter(0)
+      await untilIdle(world)
+    },
+  },
+  {
+    title: 'a replaced owner writes its dead letter over that of a newer record',
+    flaws: { sendsOutOfTouch: true, noFence: true },
+    compares: 'versions',
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.origin.put('x', { a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      const held = world.requests.splice(0)
+      world.freeze()
+      world.origin.put('x', { a: '2' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.answerWith(REFUSED)
+      await untilIdle(world)
+      world.requests.push(...held)
+      world.thaw()
+      world.answerWith(REFUSED)
+      await flush()
+      while (world.calls.length > 0) {
+        world.answerCall()
+        await flush()
+      }
+    },
+  },
+  {
+    title: 'a record that waits alone goes over a newer one of its key',
+    flaws: { parkedGoesLast: true, letsOlderIn: true },
+    compares: 'nothing',
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.origin.put('x', { a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.origin.put('x', { a: '2' })
+      world.fetch(10)
+      world.answerWith(BLOCKED)
+      await flush()
+    },
+  },
+  {
+    title: 'an offset is committed past a record that waits alone',
+    flaws: { parkedIsFinished: true },
+    compares: 'versions',
+    async happen(world) {
+      await begin(world, WHOLE)
+      world.origin.put('x', { a: '1' })
+      world.fetch(10)
+      await untilRequest(world)
+      world.answerWith(BLOCKED)
+      await flush()
+      while (world.calls.length > 0) {
+        world.answerCall()
+        await flush()
+      }
+      world.commit()
+      world.crash(0)
+    },
+  },
+  {
     title: 'a full patch is not repeated where versions are not compared',
     flaws: { neverHolds: true },
-    compares: false,
+    compares: 'nothing',
     async happen(world) {
       await begin(world, WHOLE)
       world.origin.put('x', { a: '1' })

@@ -14,6 +14,12 @@ export interface Flaws extends LedgerFlaws {
   readonly commitsPastHoles?: boolean
   /** A full patch is not repeated where versions are not compared. */
   readonly neverHolds?: boolean
+  /** A record that waits alone to be tried again counts as finished. */
+  readonly parkedIsFinished?: boolean
+  /** A record that waits alone goes behind what came after it. */
+  readonly parkedGoesLast?: boolean
+  /** A destination that compares counts as if a delete left something to compare with. */
+  readonly deletesCountAsKept?: boolean
   /** An owner out of touch with its group sends all the same. */
   readonly sendsOutOfTouch?: boolean
 }

@@ -9,14 +9,17 @@ import { Health } from '../../../consumers/health.ts'
 import type { Waiting } from '../../../consumers/lanes.ts'
 import type { GateRequest, Ledger, Scope, SettleRequest } from '../../../consumers/ledger/ledger.ts'
 import { Membership } from '../../../consumers/membership.ts'
-import { RETRY } from '../../../consumers/outcomes.ts'
+import type { RetryPolicy } from '../../../consumers/outcomes.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { compareVersions } from '../../../schemas/version.ts'
 import { ROUTE, SILENT_OBSERVER, sampleDecoder, TOPIC } from '../fixtures.ts'
 import type { Flaws } from './flaws.ts'
+import type { Compares, Condition } from './subscriber.ts'
 
 export const SESSION_MS = 2_000
 export const LATE_MS = 1_000
+/** Few and short, so that a schedule sees a record parked, given up, tried on and dead. */
+const RETRY: RetryPolicy = { attemptsMax: 2, firstMs: 100, deadAfterMs: 3_000 }
 
 /** A call of a member to the ledger or to Kafka that has not been carried out yet. */
 export interface Call {
@@ -29,14 +32,18 @@ export interface Call {
 export interface Request {
   readonly member: Member
   readonly patches: readonly Patch[]
+  /** What each goes by. */
+  readonly conditions: readonly Condition[]
   readonly sentAtMs: number
   answer(outcomes: readonly Outcome[]): void
   refuse(error: Error): void
 }
 
 export interface Surroundings {
-  readonly compares: boolean
+  readonly compares: Compares
   readonly flaws: Flaws
+  conditionOf(patch: Patch): Condition
+  hasFailing(): boolean
   call(call: Call): void
   request(request: Request): void
   gate(scope: Scope, token: string, requests: readonly GateRequest[]): unknown
@@ -112,7 +119,8 @@ export class Member {
     const { compares, flaws } = this.#surroundings
     const none = async () => {}
     return {
-      comparesVersions: compares || flaws.neverHolds === true,
+      comparesVersions: compares !== 'nothing' || flaws.neverHolds === true,
+      forgetsDeletes: compares === 'tags' && flaws.deletesCountAsKept !== true,
       lateRequestMs: LATE_MS,
       batchMax: 3,
       plan: async () => [],
@@ -121,13 +129,15 @@ export class Member {
       close: none,
       apply: (_mapping, patches) =>
         new Promise((answer, refuse) => {
-          if (!this.dead) this.#surroundings.request({ member: this, patches, sentAtMs: Date.now(), answer, refuse })
+          const conditions = patches.map((patch) => this.#surroundings.conditionOf(patch))
+          const request = { member: this, patches, conditions, sentAtMs: Date.now(), answer, refuse }
+          if (!this.dead) this.#surroundings.request(request)
         }),
     }
   }
 
   #ledger(): Ledger {
-    const { gate, settle, claim, owns } = this.#surroundings
+    const { gate, settle, claim, owns, hasFailing } = this.#surroundings
     const member = this
     const ledger = {
       get connection() {
@@ -139,7 +149,7 @@ export class Member {
       settle: (scope: Scope, token: string, requests: readonly SettleRequest[]) =>
         this.#call(() => settle(scope, token, requests)),
       owns: (scope: Scope, token: string) => this.#call(() => owns(scope, token)),
-      hasFailing: async () => false,
+      hasFailing: async () => hasFailing(),
     }
     return ledger as unknown as Ledger
   }
@@ -163,6 +173,27 @@ export class Member {
         const next = tickets.get(ticket)! + 1n
         if (this.highestFinished === null || next > this.highestFinished) this.highestFinished = next
         finish(ticket)
+      }
+    }
+    if (this.#surroundings.flaws.parkedGoesLast) {
+      const { putBack, release } = { putBack: lanes.putBack.bind(lanes), release: lanes.release.bind(lanes) }
+      const parked = new Map<string, Waiting>()
+      lanes.putBack = (record, dueAt) => {
+        if (lanes.waiting === 0) return putBack(record, dueAt)
+        parked.set(record.key, record)
+        release(record.key)
+      }
+      lanes.release = (key) => {
+        release(key)
+        const record = parked.get(key)
+        if (record && parked.delete(key)) lanes.add(record)
+      }
+    }
+    if (this.#surroundings.flaws.parkedIsFinished) {
+      const putBack = lanes.putBack.bind(lanes)
+      lanes.putBack = (record, dueAt) => {
+        for (const ticket of record.tickets) offsets.finish(ticket)
+        putBack({ ...record, tickets: [] }, dueAt)
       }
     }
     if (this.#surroundings.flaws.coalescesByArrival) {

@@ -2,6 +2,7 @@ import { vi } from 'vitest'
 import type { Flaws } from './flaws.ts'
 import { LATE_MS } from './member.ts'
 import { type Random, randomOf } from './random.ts'
+import type { Compares } from './subscriber.ts'
 import { World } from './world.ts'
 
 const STEPS_MIN = 60
@@ -20,7 +21,7 @@ export async function flush(): Promise<void> {
 
 export interface Schedule {
   readonly seed: number
-  readonly compares: boolean
+  readonly compares: Compares
   readonly flaws?: Flaws
 }
 
@@ -70,6 +71,7 @@ const BUSINESS: readonly [number, Action][] = [
   [30, (world) => world.answerRequest()],
   [10, (world) => world.pass(world.random.upTo(200))],
   [3, (world) => world.heartbeat()],
+  [3, (world) => world.tryLetterAgain()],
 ]
 const FAULTS: readonly [number, Action][] = [
   [1.5, (world) => world.origin.republish()],
@@ -83,6 +85,7 @@ const FAULTS: readonly [number, Action][] = [
   [1, (world) => world.saveLedger()],
   [0.7, (world) => world.restartLedger()],
   [0.7, (world) => world.vandalise()],
+  [2, (world) => world.replayLetter()],
 ]
 
 /** Each schedule has its own mixture: one with few kinds of faults shows what a later fault of another kind would heal again. */
@@ -108,6 +111,16 @@ async function heal(world: World): Promise<string[]> {
   world.repair()
   world.pass(10 * LATE_MS)
   world.heartbeat()
+  const trouble = await untilQuiet(world)
+  if (trouble.length > 0) return trouble
+  const differences = world.differences()
+  if (differences.length > 0) return differences
+  // What is not there is a dead letter, and a replay brings it.
+  world.replayAll()
+  return [...(await untilQuiet(world)), ...world.differences(), ...world.letters()]
+}
+
+async function untilQuiet(world: World): Promise<string[]> {
   for (let round = 0; round < HEALING_ROUNDS_MAX; round++) {
     world.origin.publish()
     world.fetch(10)
@@ -119,7 +132,7 @@ async function heal(world: World): Promise<string[]> {
     }
     world.commit()
     if (world.failures.length > 0) return [`the engine failed: ${world.failures[0]!.stack}`]
-    if (world.quiet) return world.differences()
+    if (world.quiet) return []
     world.pass(100)
     world.heartbeat()
   }

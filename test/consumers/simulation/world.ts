@@ -2,15 +2,15 @@ import { BatchRefused, type Outcome, type Patch } from '../../../connectors/dest
 import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
 import { packFingerprints, unpackFingerprints } from '../../../consumers/fingerprint.ts'
 import { packVersion } from '../../../consumers/ledger/entry.ts'
-import { TributaryError } from '../../../schemas/errors.ts'
 import { formatVersion } from '../../../schemas/version.ts'
 import { FINGERPRINTER, MAPPING } from '../fixtures.ts'
 import { LedgerModel } from '../ledger-model.ts'
 import type { Flaws } from './flaws.ts'
+import { broughtBack, type Letter, letterOf } from './letters.ts'
 import { type Call, cutOff, LATE_MS, Member, type Request, SESSION_MS } from './member.ts'
 import { FIELDS, KEYS, Origin } from './origin.ts'
 import type { Random } from './random.ts'
-import { Subscriber } from './subscriber.ts'
+import { type Compares, type Condition, Subscriber } from './subscriber.ts'
 
 const SCOPE = { subscriber: 'warehouse', entity: 'customer', partition: 0 }
 /** Where versions are compared, a lost request may land at any time, unless the ledger has lost its mark. */
@@ -24,7 +24,7 @@ interface Clock {
 export class World {
   readonly random: Random
   readonly flaws: Flaws
-  readonly compares: boolean
+  readonly compares: Compares
   readonly origin: Origin
   readonly subscriber: Subscriber
   readonly ledger: LedgerModel
@@ -48,9 +48,12 @@ export class World {
   readonly #lossyAnswers: number
   readonly #otherAnswers: number
   readonly #lossyCalls: number
-  readonly #deadLetters = new Map<string, string>()
+  /** Open dead letters by key. */
+  readonly #letters = new Map<string, Letter>()
+  /** Every letter that ever was written: who replays may have looked long ago. */
+  readonly #lettersWritten: Letter[] = []
 
-  constructor(random: Random, compares: boolean, flaws: Flaws, clock: Clock) {
+  constructor(random: Random, compares: Compares, flaws: Flaws, clock: Clock) {
     this.random = random
     this.compares = compares
     this.flaws = flaws
@@ -59,7 +62,7 @@ export class World {
     this.#lossyAnswers = random.pick([0, 0.05, 0.2])
     this.#otherAnswers = random.pick([0, 0.03, 0.1])
     this.#lossyCalls = random.pick([0, 0, 0.05])
-    this.#restarts = !compares || random.chance(0.5)
+    this.#restarts = compares !== 'versions' || random.chance(0.5)
     this.#lateMs = this.#restarts ? LATE_MS : LATE_MS_COMPARED
     this.subscriber = new Subscriber(compares, flaws.partialCreates === true)
     this.ledger = new LedgerModel(flaws)
@@ -153,6 +156,33 @@ export class World {
     this.#lateCommands.shift()?.()
   }
 
+  /** A letter that is tried on by itself, as soon as its time has come. */
+  tryLetterAgain(): void {
+    const due = [...this.#letters.values()].filter(
+      ({ nextTryAtMs }) => nextTryAtMs !== null && nextTryAtMs <= Date.now(),
+    )
+    if (due.length > 0) this.#bringBack(this.random.pick(due), false)
+  }
+
+  /** Someone replays a letter, perhaps one that has been replaced or ended since. */
+  replayLetter(letter?: number): void {
+    if (this.#lettersWritten.length === 0) return
+    const chosen = letter === undefined ? this.random.pick(this.#lettersWritten) : this.#lettersWritten[letter]!
+    this.#bringBack(chosen, true)
+  }
+
+  replayAll(): void {
+    for (const letter of this.#letters.values()) this.#bringBack(letter, true)
+  }
+
+  #bringBack(letter: Letter, isReplay: boolean): void {
+    const { member } = this
+    const assignment = member.engine.assignmentOf(SCOPE.entity, SCOPE.partition)
+    if (member.frozen || !assignment) return
+    this.#note(`${letter.key} letter ${letter.version} comes back`)
+    member.engine.offer(assignment, broughtBack(letter, isReplay))
+  }
+
   saveLedger(): void {
     this.#saved = new Map(this.ledger.store)
   }
@@ -188,6 +218,12 @@ export class World {
     else this.#answer(request)
   }
 
+  /** The next request is answered so, whatever is in it. */
+  answerWith(outcome: Outcome): void {
+    const request = this.requests.find(({ member }) => !member.frozen)!
+    this.#close(request, () => request.answer(request.patches.map(() => outcome)))
+  }
+
   /** The next request gets no answer; it lands so much later, or at once. */
   loseRequest(landsInMs: number): void {
     this.#loseAnswer(this.requests[0]!, landsInMs)
@@ -209,26 +245,24 @@ export class World {
   #answer(request: Request): void {
     this.#close(request, () =>
       request.answer(
-        request.patches.map((patch): Outcome => {
+        request.patches.map((patch, at): Outcome => {
           if (this.faults && patch.kind === 'upsert' && this.random.chance(this.#otherAnswers))
-            return { kind: 'rejected', code: 'refused', reason: 'as told' }
-          return this.#carryOut(patch)
+            return this.#note(`${patch.key} ${textOf(patch)}`, this.random.pick(OTHERS))
+          return this.#carryOut(patch, request.conditions[at]!)
         }),
       ),
     )
   }
 
-  #carryOut(patch: Patch): Outcome {
-    const outcome = this.subscriber.carryOut(patch)
-    this.#note(`${patch.key} ${textOf(patch)}: ${outcome.kind}`)
-    return outcome
+  #carryOut(patch: Patch, condition: Condition): Outcome {
+    return this.#note(`${patch.key} ${textOf(patch)}`, this.subscriber.carryOut(patch, condition))
   }
 
   /** It is carried out now, later or never, and nobody hears of it. */
   #loseAnswer(request: Request, landsInMs?: number): void {
     this.#close(request, () => {
       const carryOut = () => {
-        for (const patch of request.patches) this.#carryOut(patch)
+        for (const [at, patch] of request.patches.entries()) this.#carryOut(patch, request.conditions[at]!)
       }
       const when = landsInMs === undefined ? this.random.upTo(3) : landsInMs === 0 ? 0 : 4
       const latest = request.sentAtMs + this.#lateMs - Date.now()
@@ -268,7 +302,7 @@ export class World {
   /** Whether the member has finished all that is on the topic. */
   get idle(): boolean {
     const { member } = this
-    const finished = [...member.engine.assignments].every(({ offsets }) => offsets.size === 0)
+    const finished = [...member.engine.assignments].every(({ offsets, lanes }) => offsets.size + lanes.waiting === 0)
     const fetched = this.origin.read(member.position, 1).length === 0
     return finished && fetched && ![...this.calls, ...this.requests].some((pending) => pending.member === member)
   }
@@ -288,17 +322,27 @@ export class World {
           : FIELDS.every((field) => wanted[field] === held[`to_${field}`])
       if (same) return []
       const newest = this.origin.newestOf(key)
-      if (newest && this.#deadLetters.get(key) === formatVersion(newest)) return []
+      if (newest && this.#letters.get(key)?.version === formatVersion(newest)) return []
       if (process.env.TRAIL)
         console.log(this.trail.filter((line) => !/^\d+ [xyz] /.test(line) || line.includes(` ${key} `)).join('\n'))
       return [`${key}: wanted ${JSON.stringify(wanted)} and found ${JSON.stringify(held)}`]
     })
   }
 
+  /** The open dead letters: none may be left once all were replayed. */
+  letters(): string[] {
+    return [...this.#letters].map(([key, { version }]) => `${key}: a dead letter of ${version} is left`)
+  }
+
   #newMember(): Member {
+    // As ops/process/delivery.ts has it.
+    const endsDoubt =
+      this.compares === 'versions' || (this.compares === 'tags' && this.flaws.deletesCountAsKept === true)
     const member = new Member({
       compares: this.compares,
       flaws: this.flaws,
+      conditionOf: (patch) => this.subscriber.conditionOf(patch),
+      hasFailing: () => this.ledger.hasFailing(),
       call: (call) => this.calls.push(call),
       request: (request) => {
         if (this.flaws.recordsFirst) this.#recordFirst(request.patches)
@@ -318,7 +362,7 @@ export class World {
         return answers
       },
       settle: (scope, token, requests) => {
-        const answers = this.ledger.settle(scope, token, this.compares, requests, Date.now())
+        const answers = this.ledger.settle(scope, token, endsDoubt, requests, Date.now())
         for (const [index, { key, version, result, full }] of requests.entries())
           this.#note(
             `${key} ${token} settle ${version.slice(16, 32)} ${result}${full ? ' full' : ''}: ${answers === 'fenced' ? answers : answers[index]}`,
@@ -332,8 +376,11 @@ export class World {
     return member
   }
 
-  #note(what: string): void {
-    this.trail.push(`${Date.now() % 1_000_000} ${what}`)
+  #note(what: string): void
+  #note(what: string, outcome: Outcome): Outcome
+  #note(what: string, outcome?: Outcome): Outcome | undefined {
+    this.trail.push(`${Date.now() % 1_000_000} ${what}${outcome ? `: ${outcome.kind}` : ''}`)
+    return outcome
   }
 
   #replace(): void {
@@ -349,14 +396,13 @@ export class World {
   }
 
   #writeDeadLetters(records: readonly OutgoingRecord[]): void {
-    for (const { key, value, headers } of records) {
-      const name = key.slice(key.indexOf('/') + 1)
-      if (value === null) this.#deadLetters.delete(name)
+    for (const record of records) {
+      const letter = letterOf(record, (offset, key) => this.origin.versionAt(offset, key))
+      this.#note(`${letter.key} letter ${letter.version ?? 'ended'}`)
+      if (letter.version === null) this.#letters.delete(letter.key)
       else {
-        const offset = BigInt(headers['__connect.errors.offset']!)
-        const version = this.origin.versionAt(offset, name)
-        if (version === undefined) throw new TributaryError('invariant-broken', 'a dead letter of another key')
-        this.#deadLetters.set(name, version)
+        this.#letters.set(letter.key, letter)
+        this.#lettersWritten.push(letter)
       }
     }
   }
@@ -379,4 +425,14 @@ function textOf(patch: Patch): string {
 }
 
 const UNAVAILABLE: Outcome = { kind: 'unavailable', error: new Error('as told') }
+/** What a destination may say of a record instead of taking it. */
+const OTHERS: readonly Outcome[] = [
+  { kind: 'rejected', code: 'refused', reason: 'as told' },
+  { kind: 'conflict' },
+  { kind: 'absent' },
+  { kind: 'blocked', by: '', code: 'blocked', reason: 'as told' },
+  { kind: 'blocked', by: MAPPING.target, code: 'blocked', reason: 'as told' },
+  { kind: 'throttled', afterMs: 50 },
+  { kind: 'unavailable', error: new Error('as told') },
+]
 const UNKNOWN: Outcome = { kind: 'unknown', error: new Error('as told') }
