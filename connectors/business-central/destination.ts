@@ -75,7 +75,7 @@ export function createBusinessCentral(options: BusinessCentralOptions): Destinat
       `$select=${[...new Set(['id', ...keyFields, ...fields.map(({ to }) => to)])].join(',')}`,
     ],
     fieldOf: (_, field, row) => unblanked(row[field], BLANKS),
-    keysPath: ({ target, keyFields }) => `${company}/${target}?$select=id,${keyFields.join(',')}`,
+    keysPath: null,
     budget: rest.budget,
   }
   return createODataDestination({ ...options, connections }, session, system)

@@ -2,6 +2,7 @@ import { TributaryError } from '../../schemas/errors.ts'
 import type { Destination, EntityMapping, Upsert } from '../destination.ts'
 import { ask, createODataDestination, type ODataSystem } from '../odata/destination.ts'
 import { isObject } from '../odata/exact-json.ts'
+import { keyType } from '../odata/key.ts'
 import { createODataSession, type ODataOptions } from '../odata/session.ts'
 import { budgetOf, CONCURRENT_MAX, type Told, told } from './budget.ts'
 import { dataverseRefusal } from './codes.ts'
@@ -15,6 +16,14 @@ export interface DataverseOptions extends ODataOptions {
 }
 
 const ROOT = 'api/data/v9.2/'
+
+/** Rows without the alternate key are somebody else's, and left out. */
+const keysPathOf = ({ target, keyFields, onDelete }: EntityMapping): string =>
+  `${target}?$select=${keyFields.join(',')}${onDelete === 'soft' ? `&$filter=${encodeURIComponent('statecode eq 0')}` : ''}`
+
+/** Every row has one, whoever made it. No column of an alternate key is a GUID of its own ("Define alternate keys for a table"). */
+const goesByPrimaryKey = (mapping: EntityMapping): boolean =>
+  mapping.keyFields.some((_, at) => keyType(mapping, at).kind === 'uuid')
 
 /**
  * Dynamics 365 on Dataverse as a subscriber: one PATCH a change, with the changed properties only, conditional on the row's ETag.
@@ -79,8 +88,7 @@ export function createDataverse(options: DataverseOptions): Destination {
       const json = row[field]
       return lookup !== undefined && isObject(json) ? json[lookup.keyField] : json
     },
-    keysPath: ({ target, keyFields, onDelete }) =>
-      `${target}?$select=${keyFields.join(',')}${onDelete === 'soft' ? `&$filter=${encodeURIComponent('statecode eq 0')}` : ''}`,
+    keysPath: options.mappings.some(goesByPrimaryKey) ? null : keysPathOf,
     budget: () => budgetOf(last, performance.now()),
   }
 

@@ -66,6 +66,7 @@ export function createFinanceOperations(options: FinanceOperationsOptions): Dest
     body: (mapping, fields) => plainBody(mapping, fields, FORMS, BLANKS),
     findQuery: ({ keyFields }) => [`$select=${keyFields.join(',')}`],
     writeQuery: () => `?${CROSS_COMPANY}`,
+    setPath: ({ target, keyFields }) => `${target}?${CROSS_COMPANY}&$top=1&$select=${keyFields.join(',')}`,
     refusalOf: financeOperationsRefusal,
     softDelete: () => null,
     missingReference: async (mapping, fields) => onlyReference(mapping, fields),
@@ -82,8 +83,7 @@ export function createFinanceOperations(options: FinanceOperationsOptions): Dest
       `$select=${[...new Set([...keyFields, ...fields.map(({ to }) => to)])].join(',')}`,
     ],
     fieldOf: (_, field, row) => unblanked(row[field], BLANKS),
-    keysPath: ({ target, keyFields }) =>
-      `${target}?${CROSS_COMPANY}&$filter=${encodeURIComponent(`dataAreaId eq '${area}'`)}&$select=${keyFields.join(',')}`,
+    keysPath: null,
     budget: rest.budget,
   }
   return createODataDestination(options, session, system)

@@ -133,13 +133,19 @@ export async function startFinanceOperationsSandbox(options: FinanceOperationsSa
     const rows = rowsWith(stored, filter, true).filter(isSeen)
     const size = Number(/odata\.maxpagesize=(\d+)/.exec(String(request.headers.prefer))?.[1] ?? PAGE_ROWS)
     const from = Number(request.query.get('$skiptoken') ?? 0)
-    const value = rows.slice(from, from + size).map((row) => shownOf(stored, row, etagOf(row), request.query))
+    const top = Number(request.query.get('$top') ?? rows.length)
+    const value = rows
+      .slice(from, Math.min(from + size, top))
+      .map((row) => shownOf(stored, row, etagOf(row), request.query))
     if (value.includes(null)) return failure(400, 'Could not find a property named in $select.')
     const next = new URLSearchParams(request.query)
     next.set('$skiptoken', String(from + size))
     return {
       status: 200,
-      body: { value, ...(from + size < rows.length ? { '@odata.nextLink': `${url}${request.path}?${next}` } : {}) },
+      body: {
+        value,
+        ...(from + size < Math.min(rows.length, top) ? { '@odata.nextLink': `${url}${request.path}?${next}` } : {}),
+      },
     }
   }
 

@@ -56,8 +56,6 @@ export function createODataDestination(
 
   return {
     comparesVersions: system.comparesTags,
-    // With an object its ETag goes too.
-    forgetsDeletes: system.comparesTags,
     // An ETag goes with its object.
     forgetsDeletes: true,
     lateRequestMs,

@@ -52,6 +52,11 @@ export interface Dialect {
   writeQuery(mapping: EntityMapping, method: 'POST' | 'PATCH' | 'DELETE'): string
   /** Whether every write carries the ETag of the state that it changes. */
   readonly comparesTags: boolean
+  /**
+   * Asks the set for a row or none. Where it is given, an object that is missing is told by an empty 404, as something in between may give it: a
+   * delete then counts as done only when the set itself answers.
+   */
+  setPath?(mapping: EntityMapping): string
   refusalOf(error: ODataError, request: 'find' | 'create' | 'update' | 'delete'): Refusal
   softDelete(mapping: EntityMapping): SoftDelete | null
   /** The target of what a patch refers to that is missing; '' where that cannot be told. */

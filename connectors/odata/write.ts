@@ -119,6 +119,7 @@ class Write {
     let known = patch.tag === null ? null : readTag(place, patch.tag)
     if (known === null && (this.dialect.comparesTags || place.address === null)) {
       const found = await this.findFresh(place)
+      if (found === null) await this.confirmMissing()
       if (found === null || soft?.isMarked(found.row)) return { kind: 'unchanged' }
       known = found
     }
@@ -132,8 +133,9 @@ class Write {
     if (isDone(answer)) return soft ? this.applied(place, address, answer) : { kind: 'applied' }
     const error = errorOf(answer)
     const refusal = this.dialect.refusalOf(error, soft ? 'update' : 'delete')
-    if (refusal === 'missing') return { kind: 'applied' }
-    return this.outcomeOf(refusal, error, answer, true)
+    if (refusal !== 'missing') return this.outcomeOf(refusal, error, answer, true)
+    await this.confirmMissing()
+    return { kind: 'applied' }
   }
 
   private async update(
@@ -194,18 +196,7 @@ class Write {
   }
 
   private async find(place: Place): Promise<Found | null> {
-    let answer: HttpAnswer
-    try {
-      answer = await this.session.send(
-        { method: 'GET', path: place.find(this.dialect.findQuery(this.mapping)) },
-        this.signal,
-      )
-    } catch (error) {
-      // Nothing is written by asking: whatever became of the question, the patch was not applied.
-      if (error instanceof TributaryError) throw error
-      const outcome = unanswered(error)
-      throw new Refused(outcome.kind === 'unknown' ? { kind: 'unavailable', error: outcome.error } : outcome)
-    }
+    const answer = await this.ask(place.find(this.dialect.findQuery(this.mapping)))
     if (answer.status === 200) return this.foundIn(place, answer)
     const error = errorOf(answer)
     const refusal = this.dialect.refusalOf(error, 'find')
@@ -215,6 +206,27 @@ class Write {
         ? { kind: 'unavailable', error: this.said(error) }
         : this.outcomeOf(refusal, error, answer, false),
     )
+  }
+
+  /** Asks whether the set is there at all, where a 404 of one of its objects does not tell. */
+  private async confirmMissing(): Promise<void> {
+    const path = this.dialect.setPath?.(this.mapping)
+    if (path === undefined) return
+    const answer = await this.ask(path)
+    const json = answer.status === 200 ? parseExact(answer.body.toString('utf8')) : undefined
+    if (!isObject(json) || !Array.isArray(json.value))
+      throw new Refused({ kind: 'unavailable', error: this.said(errorOf(answer)) })
+  }
+
+  private async ask(path: string): Promise<HttpAnswer> {
+    try {
+      return await this.session.send({ method: 'GET', path }, this.signal)
+    } catch (error) {
+      // Nothing is written by asking: whatever became of the question, the patch was not applied.
+      if (error instanceof TributaryError) throw error
+      const outcome = unanswered(error)
+      throw new Refused(outcome.kind === 'unknown' ? { kind: 'unavailable', error: outcome.error } : outcome)
+    }
   }
 
   private foundIn(place: Place, answer: HttpAnswer): Found | null {

@@ -64,8 +64,6 @@ destinationContract(
     comparesVersions: true,
     byTags: true,
     names: { target: 'clients', keyFields: ['number'] },
-    // The transform that makes the keys has no inverse.
-    listsKeys: false,
   },
   async (given) => {
     const mapping = inCapitals(given)
@@ -174,6 +172,11 @@ describe('Business Central', () => {
     expect(await apply(CUSTOMERS, fullPatch('1', 1, ACME))).toMatchObject({ kind: 'unknown' })
     expect(await apply(CUSTOMERS, fullPatch('1', 1, ACME))).toMatchObject({ kind: 'applied' })
     expect(sandbox.objects('customers')).toHaveLength(1)
+  })
+
+  it('lists no keys, since what people made would be deleted, and forgets what was deleted', () => {
+    expect(destination.keys).toBeUndefined()
+    expect(destination.forgetsDeletes).toBe(true)
   })
 
   it('says what its metadata has against a mapping', async () => {

@@ -315,6 +315,25 @@ it('lists the keys that it holds, page after page', async () => {
   expect(new Set(keys)).toEqual(new Set(Array.from({ length: 1005 }, (_, at) => `k${at}`)))
 })
 
+it('lists no keys of rows that it did not make: those without an alternate key, and all where the primary key is the key', async () => {
+  const theirs = mappingOf('accounts', ['accountid'], { name: 'string', accountid: 'uuid' })
+  const byId = createDataverse({ ...optionsFor(subject.sandbox), mappings: [theirs] })
+  expect(byId.keys).toBeUndefined()
+  const id = '0a1b2c3d-0000-4000-8000-00000000000a'
+  expect(
+    await byId.apply(theirs, [fullPatch(id, 1, { name: 'A', accountid: id })], new AbortController().signal),
+  ).toMatchObject([{ kind: 'applied' }])
+  await subject.apply(ACCOUNTS, fullPatch('ours', 1, { name: 'A' }))
+  const keys: string[] = []
+  for await (const page of subject.destination.keys!(ACCOUNTS, new AbortController().signal)) keys.push(...page)
+  expect(keys).toEqual(['ours'])
+  await byId.close()
+})
+
+it('forgets what was deleted where it compares ETags: a create that comes late is not refused', () => {
+  expect(subject.destination).toMatchObject({ comparesVersions: true, forgetsDeletes: true })
+})
+
 it('previews a request without asking anything, and without the token', () => {
   const patch = { ...partialPatch('1', 1, { name: 'B' }), tag: 'W/"7"' }
   expect(subject.destination.preview!(ACCOUNTS, patch)).toEqual({

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Destination, EntityMapping, Outcome, Patch } from '../../../connectors/destination.ts'
 import { createFinanceOperations } from '../../../connectors/finance-operations/destination.ts'
@@ -22,7 +24,7 @@ const CUSTOMERS = mappingOf(
 )
 const GROUPS = mappingOf('CustomerGroups', ['CustomerGroupId'], { Description: 'string' })
 
-function open(sandbox: Sandbox, mappings: readonly EntityMapping[], company = 'usmf'): Destination {
+function open(sandbox: Pick<Sandbox, 'url'>, mappings: readonly EntityMapping[], company = 'usmf'): Destination {
   return createFinanceOperations({
     name: 'erp',
     url: sandbox.url,
@@ -119,10 +121,34 @@ describe('Finance & Operations', () => {
     const [outcome] = await other.apply(CUSTOMERS, [fullPatch('1', 1, ACME)], new AbortController().signal)
     expect(outcome).toMatchObject({ kind: 'applied' })
     expect(await apply(CUSTOMERS, partialPatch('1', 1, ACME))).toEqual({ kind: 'absent' })
-    const keys: string[] = []
-    for await (const page of destination.keys!(CUSTOMERS, new AbortController().signal)) keys.push(...page)
-    expect(keys).toEqual([])
     await other.close()
+  })
+
+  it('lists no keys: its numbers are not ours alone, and what people made would be deleted', () => {
+    expect(destination.keys).toBeUndefined()
+  })
+
+  it('counts a delete of what is missing as done only while the set itself answers: an empty 404 may be a gateway’s', async () => {
+    expect(await apply(CUSTOMERS, removal('1', 1))).toEqual({ kind: 'unchanged' })
+    expect(await apply(CUSTOMERS, { ...removal('1', 1), tag: 'W/"1"' })).toEqual({ kind: 'applied' })
+    const gateway = createServer((request, response) => {
+      const isToken = request.url!.includes('/oauth2/')
+      response.writeHead(isToken ? 200 : 404).end(isToken ? '{"access_token":"a","expires_in":3600}' : undefined)
+    })
+    await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+    const behind = open({ url }, [CUSTOMERS])
+    for (const tag of [null, 'W/"1"'])
+      expect(await behind.apply(CUSTOMERS, [{ ...removal('1', 1), tag }], new AbortController().signal)).toMatchObject([
+        { kind: 'unavailable' },
+      ])
+    await behind.close()
+    gateway.closeAllConnections()
+    gateway.close()
+  })
+
+  it('says that it forgets what was deleted: a create that comes late is not refused', () => {
+    expect(destination).toMatchObject({ comparesVersions: true, forgetsDeletes: true })
   })
 
   it('keeps digits, has dates at noon, and blanks for nulls', async () => {
