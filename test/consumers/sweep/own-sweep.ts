@@ -3,11 +3,11 @@ import type { Scope } from '../../../consumers/ledger/ledger.ts'
 import { liveVersion } from '../../../consumers/ledger/stored-entry.ts'
 import type { Change } from '../../../schemas/delta.ts'
 import { ROUTE, TOPIC } from '../fixtures.ts'
-import { entryKey } from '../ledger-model.ts'
+import { entryKey, failingKey } from '../ledger-model.ts'
 import { type EngineChoice, startEngine } from '../own-engine.ts'
 import { ownHistory } from '../own-history.ts'
 
-export const SCOPE: Scope = { subscriber: 'warehouse', entity: 'customer', partition: 0 }
+const SCOPE: Scope = { subscriber: 'warehouse', entity: 'customer', partition: 0 }
 
 /** A subscriber that has applied `applied`, and a topic that holds `topic` now. */
 export async function startSweep(applied: readonly Change[], topic: readonly Change[], choice: EngineChoice = {}) {
@@ -33,8 +33,10 @@ export async function startSweep(applied: readonly Change[], topic: readonly Cha
     async *liveKeys(scope: Scope) {
       const prefix = entryKey(scope, '')
       for (const [name, text] of [...model.store]) {
-        const version = name.startsWith(prefix) ? liveVersion(text) : null
-        if (version !== null) yield [{ key: name.slice(prefix.length), version }]
+        if (!name.startsWith(prefix)) continue
+        const key = name.slice(prefix.length)
+        const version = liveVersion(text, model.store.get(failingKey(scope, key)) ?? null)
+        if (version !== null) yield [{ key, version }]
       }
     },
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { EntityMapping } from '../../../connectors/destination.ts'
+import { packVersion } from '../../../consumers/ledger/entry.ts'
 import { sweepPartition } from '../../../consumers/sweep/sweep-partition.ts'
 import { formatVersion } from '../../../schemas/version.ts'
 import { deleteOf, upsertOf } from '../fixtures.ts'
@@ -34,6 +35,19 @@ test('keys are deleted that the topic has not, or ends with a delete, and no oth
     ['ended', 'delete', '1/8/0'],
     ['vanished', 'delete', '1/2/1'],
   ])
+})
+
+test('a dead letter that is newer than what was applied does not bring the key back: the delete is newer still', async () => {
+  const started = await startSweep([upsertOf('x', 1, WHOLE), upsertOf('y', 2, WHOLE)], [upsertOf('y', 2, WHOLE)])
+  const { model, until } = started
+  // Version 9 of it could not be applied, and waits.
+  const name = [...model.store.keys()].find((key) => key.endsWith(':key:x'))!
+  const text = model.store.get(name)!
+  model.store.set(name, `${text.slice(0, 79)}1${text.slice(80)}`)
+  model.store.set(name.replace(':key:', ':failing:'), packVersion(upsertOf('x', 9, WHOLE).version) + '0'.repeat(16))
+  expect(await sweep(started)).toMatchObject({ deleted: 1, isComplete: true })
+  expect(started.sent.flat().map(({ key, version }) => [key, formatVersion(version)])).toEqual([['x', '1/9/1']])
+  await until(() => model.store.get(name.replace(':key:', ':failing:')) === undefined, 'the letter is over')
 })
 
 test('all are found and none is wrongly deleted, however small the slices and the suspects are', async () => {
