@@ -36,7 +36,7 @@ export interface ScopeProgress {
   readonly committedAt: bigint
 }
 
-/** A key that the subscriber has, and the version that was applied last, packed by `packVersion`. */
+/** A key that the subscriber has, or a dead letter could bring back, and the newest version of what was applied and the letter, packed by `packVersion`. */
 export interface LiveKey {
   readonly key: string
   readonly version: string
@@ -268,7 +268,7 @@ export class Ledger {
   }
 
   /**
-   * The keys of a scope that the subscriber has, some at a time: all that were there from beginning to end, and perhaps others; one may come
+   * The keys of a scope that the subscriber has, or may get from a dead letter, some at a time: all that were there from beginning to end, and perhaps others; one may come
    * more than once. Goes through all of Redis.
    */
   async *liveKeys(scope: Scope): AsyncGenerator<readonly LiveKey[], void, undefined> {
@@ -279,10 +279,15 @@ export class Ledger {
       try {
         const [next, names] = await this.#redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT)
         cursor = next
-        const entries = names.length === 0 ? [] : await this.#redis.mget(names)
-        const live = names.flatMap((name, index) => {
-          const version = liveVersion(entries[index] ?? '')
-          return version === null ? [] : [{ key: name.slice(prefix.length), version }]
+        if (names.length === 0) continue
+        const keys = names.map((name) => name.slice(prefix.length))
+        const [entries, failing] = await Promise.all([
+          this.#redis.mget(names),
+          this.#redis.hmget(this.#failingKey(scope), ...keys),
+        ])
+        const live = keys.flatMap((key, index) => {
+          const version = liveVersion(entries[index] ?? '', failing[index] ?? null)
+          return version === null ? [] : [{ key, version }]
         })
         if (live.length > 0) yield live
       } catch (cause) {

@@ -36,8 +36,15 @@ export function parseStored(text: string, failing: string | null, runId: string,
   return { version: version!, inFlight, entry: parseAnswer(answer) }
 }
 
-/** The version that was last applied, packed by `packVersion`, where an entry says that the subscriber has the object; null otherwise. */
-export function liveVersion(text: string): string | null {
-  const match = FORM.exec(text)
-  return match?.[2] === 'l' ? match[1]! : null
+/**
+ * The version that a delete has to be newer than, packed by `packVersion`: what was last applied, or that of a newer dead letter that waits; null
+ * where the subscriber does not have the object and no letter could bring it back.
+ * @param failing what the hash of failing keys has of it; null for nothing
+ */
+export function liveVersion(text: string, failing: string | null): string | null {
+  const [, applied, state, , , , dead] = FORM.exec(text) ?? []
+  if (applied === undefined) return null
+  const letter = dead === '1' && failing !== null ? failing.slice(0, VERSION_DIGITS) : ''
+  if (letter > applied) return letter
+  return state === 'l' ? applied : null
 }

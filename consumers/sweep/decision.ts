@@ -35,7 +35,7 @@ export function decideSweep(circumstances: SweepCircumstances): SweepDecision {
 
 /** What is known of a key that the subscriber has, after the topic was read to its end. */
 export interface SweptKey {
-  /** What was last applied; null when the ledger does not have the key. */
+  /** What was last applied, or the version of a newer dead letter that waits; null when the ledger does not have the key. */
   readonly applied: Version | null
   /** The version of its last record on the topic; null when it has none there, or it cannot be read. */
   readonly last: Version | null
@@ -48,8 +48,8 @@ export interface SweptKey {
  * be newer than what the subscriber has, and older than whatever may still come: the key may be made anew at any time, and the
  * gate then lets the later one through, in whatever order the two arrive.
  * - The topic still has the delete: its own version. Where the ledger is ahead of it, the topic is not to be believed.
- * - The delete is gone from the topic, and the ledger has the key: the next ordinal. The true delete was newer than what was applied, so
- *   at least that; what comes after it is newer still.
+ * - The delete is gone from the topic, and the ledger has the key: the next ordinal. The true delete was newer than what was applied or
+ *   given up, so at least that, and a letter that is tried again is older; what comes after it is newer still.
  * - Only the destination has it: the newest version of the partition. What was applied and what deleted it came before that, and
  *   what makes the key anew comes after. Rows of one snapshot share their version, and one of them may still be under way: then the last one
  *   before it.
