@@ -7,8 +7,6 @@ import { entryKey, failingKey } from '../ledger-model.ts'
 import { type EngineChoice, startEngine } from '../own-engine.ts'
 import { ownHistory } from '../own-history.ts'
 
-const SCOPE: Scope = { subscriber: 'warehouse', entity: 'customer', partition: 0 }
-
 /** A subscriber that has applied `applied`, and a topic that holds `topic` now. */
 export async function startSweep(applied: readonly Change[], topic: readonly Change[], choice: EngineChoice = {}) {
   const started = startEngine(choice)
