@@ -3,7 +3,7 @@ import type { GroupLag } from '../../connectors/kafka/admin.ts'
 import type { Log } from '../../connectors/kafka/client.ts'
 import type { PartitionHistory } from '../../connectors/kafka/partition-history.ts'
 import { pause } from '../../connectors/pause.ts'
-import { fateOf } from '../../schemas/errors.ts'
+import { fateOf, TributaryError } from '../../schemas/errors.ts'
 import type { Assignment } from '../assignment.ts'
 import type { Engine } from '../engine.ts'
 import type { Route } from '../item.ts'
@@ -99,7 +99,9 @@ export class Sweeping {
       return await this.#decide(assignment, signal)
     } catch (error) {
       if (signal.aborted || !assignment.active) return false
-      if (fateOf(error) !== 'retry') throw error
+      // A destination that cannot list its keys as they are mapped is no reason to deliver nothing.
+      const cannotList = error instanceof TributaryError && error.code === 'destination-unsuitable'
+      if (fateOf(error) !== 'retry' && !cannotList) throw error
       const { subscriber, entity, partition } = assignment.scope
       const reason = (error as Error).message
       log('warn', `${subscriber}: it cannot be told whether deletes were missed, trying again`, {

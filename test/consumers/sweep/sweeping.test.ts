@@ -1,10 +1,12 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Sweeping } from '../../../consumers/sweep/sweeping.ts'
+import { TributaryError } from '../../../schemas/errors.ts'
 import { ROUTE, upsertOf } from '../fixtures.ts'
 import { startSweep } from './own-sweep.ts'
 
 const WHOLE = { a: '1', b: '1', c: '1' }
 const RETENTION_MS = 1_000
+const UNLISTABLE: readonly string[] = ['unlistable']
 
 /** A subscriber whose key `gone` the topic does not have, and what watches over it. */
 async function watched(before: {
@@ -47,6 +49,7 @@ async function watched(before: {
 }
 
 async function* listOf(keys: readonly string[]) {
+  if (keys === UNLISTABLE) throw new TributaryError('destination-unsuitable', 'a transform makes the keys')
   yield keys
 }
 
@@ -97,4 +100,11 @@ test('a lost ledger: the destination is asked for its keys, or a person is told'
   await until(() => silent.notes.touched > 0)
   expect(silent.deletes()).toEqual([])
   expect(silent.lines).toEqual([expect.stringContaining('deletes may have been missed')])
+})
+
+test('a destination that cannot list its keys as they are mapped is told of, and delivery goes on', async () => {
+  const { lines, deletes } = await watched({ keys: UNLISTABLE })
+  await until(() => lines.length > 1)
+  expect(lines[1]).toContain('it cannot be told whether deletes were missed')
+  expect(deletes()).toEqual([])
 })
