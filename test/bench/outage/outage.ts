@@ -68,7 +68,12 @@ export async function benchOutage({ progress, atEnd }: Surroundings, options: Ou
   const [crm, store] = await Promise.all([start('crm'), start('store')])
   const scene = await startOutageScene(keys, crm.url, { ...store, probeEvery: '1s..30s' })
   const { flow, processes } = scene
-  atEnd(() => closeFlow(flow))
+  atEnd(async () => {
+    // A member that is killed stays in its group for a while, and a group with members cannot be removed.
+    for (const { child, kill } of Object.values(processes)) if (child.exitCode === null) kill('SIGTERM')
+    await Promise.all(Object.values(processes).map(({ exited }) => exited))
+    await closeFlow(flow)
+  })
   await flow.warehouse.unsafe(WATCH_SQL)
   const listener = await flow.warehouse.listen('bench_seen', (revision) => seen.warehouse.set(Number(revision), now()))
   const bench: Bench = { scene, store, changes, seen }
