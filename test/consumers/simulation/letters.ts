@@ -30,7 +30,7 @@ export function letterOf(
 }
 
 /** What consumers/letter-desk.ts makes of a letter. */
-export function broughtBack({ record }: Letter, isReplay: boolean): Waiting {
+export function broughtBack({ record }: Letter, isReplay: boolean, onSettled: () => void): Waiting {
   const head = headOf(record)
   const value = record.value!.length === 0 ? null : record.value
   const isRetry = head.state === 'retrying' && !isReplay
@@ -44,7 +44,7 @@ export function broughtBack({ record }: Letter, isReplay: boolean): Waiting {
     tickets: [],
     trials: isRetry ? { ...NO_TRIALS, ...failed } : NO_TRIALS,
     replays: isReplay ? head.replays + 1 : head.replays,
-    onSettled: [],
+    onSettled: [onSettled],
   }
 }
 

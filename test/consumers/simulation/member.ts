@@ -63,6 +63,8 @@ export class Member {
   /** The next offset it fetches. */
   position = 0n
   connection = 1
+  /** Dead letters that came back, and are not settled. A new assignment knows nothing of them. */
+  comingBack = new Set<object>()
   frozen = false
   dead = false
   readonly #surroundings: Surroundings
@@ -104,6 +106,7 @@ export class Member {
     this.membership.confirmed()
     this.engine.assigned([{ topic: TOPIC, partition: 0 }])
     this.position = committed
+    this.comingBack = new Set()
     this.highestFinished = null
     for (const assignment of this.engine.assignments) this.#spoil(assignment)
   }

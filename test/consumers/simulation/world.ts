@@ -180,7 +180,10 @@ export class World {
     const assignment = member.engine.assignmentOf(SCOPE.entity, SCOPE.partition)
     if (member.frozen || !assignment) return
     this.#note(`${letter.key} letter ${letter.version} comes back`)
-    member.engine.offer(assignment, broughtBack(letter, isReplay))
+    const { comingBack } = member
+    const record = broughtBack(letter, isReplay, () => comingBack.delete(letter))
+    comingBack.add(letter)
+    member.engine.offer(assignment, record)
   }
 
   saveLedger(): void {
@@ -304,7 +307,12 @@ export class World {
     const { member } = this
     const finished = [...member.engine.assignments].every(({ offsets, lanes }) => offsets.size + lanes.waiting === 0)
     const fetched = this.origin.read(member.position, 1).length === 0
-    return finished && fetched && ![...this.calls, ...this.requests].some((pending) => pending.member === member)
+    return (
+      finished &&
+      fetched &&
+      member.comingBack.size === 0 &&
+      ![...this.calls, ...this.requests].some((pending) => pending.member === member)
+    )
   }
 
   get quiet(): boolean {
