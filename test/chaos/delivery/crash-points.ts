@@ -8,7 +8,9 @@ import type { Subscriber } from './subscribers.ts'
 export const CRASH_POINTS = ['before-gate', 'after-gate', 'mid-request', 'before-ledger', 'after-ledger'] as const
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 
-const SKIPPED_MAX = 3
+/** So many pass before: right after its start a process works off what has waited, mostly objects that are not there yet. */
+const SKIPPED_MAX = 80
+const REQUESTS_SKIPPED_MAX = 6
 const ARRIVES_WITHIN_MS = 120_000
 
 /**
@@ -37,8 +39,8 @@ export async function untilAt(
       return await caught(ledger.catch('answer', 'settle', skip), point)
     case 'mid-request': {
       // What it asks its destination before the first gate is no change.
-      const gate = await caught(ledger.catch('answer', 'gate', random.below(2)), 'after-gate')
-      const hold = subscriber.catch(random.oneOf(['request', 'request', 'answer']), random.below(2 * SKIPPED_MAX))
+      const gate = await caught(ledger.catch('answer', 'gate', skip), 'after-gate')
+      const hold = subscriber.catch(random.oneOf(['request', 'request', 'answer']), random.below(REQUESTS_SKIPPED_MAX))
       gate.release()
       return await caught(hold, point)
     }

@@ -22,8 +22,10 @@ export interface Subscriber {
   catch(side: Side, skip: number): Hold
   /** What it holds, by key. */
   held(flow: Flow): Promise<ReadonlyMap<string, Fields>>
-  /** Every revision that took effect on a key, in order; null where it does not tell. */
-  revisions(flow: Flow): Promise<ReadonlyMap<string, readonly bigint[]> | null>
+  /** Whether it compares what it holds with what a change was made for. */
+  readonly compares: boolean
+  /** Every revision that took effect on a key, in order; of Shopify nothing is told. */
+  revisions(flow: Flow): Promise<ReadonlyMap<string, readonly bigint[]>>
   close(): Promise<void>
 }
 
@@ -45,6 +47,7 @@ export function warehouse(): Subscriber {
   let proxy: Awaited<ReturnType<typeof openPostgresProxy>> | undefined
   return {
     name: 'warehouse',
+    compares: true,
     declared: `{ type: warehouse, url: "\${WAREHOUSE_URL}", entities: { item: { table: items } } }`,
     async settings({ warehouseUrl }) {
       proxy = await openPostgresProxy(warehouseUrl)
@@ -72,17 +75,20 @@ interface Behind {
   /** Where its objects are, and how one reads: key and fields. */
   readonly target: string
   fieldsOf(object: Readonly<Record<string, unknown>>): readonly [key: string, fields: Fields]
-  readonly revisions?: () => ReadonlyMap<string, readonly bigint[]>
+  readonly compares?: boolean
+  /** A change of one object: its key and its revision in path and body. */
+  readonly written?: { readonly key: RegExp; readonly revision: RegExp }
 }
 
 async function behindProxy(
-  { name, sandbox, declared, target, fieldsOf, revisions }: Behind,
+  { name, sandbox, declared, target, fieldsOf, compares = false, written }: Behind,
   { timeoutMs, lateRequestMs }: Times,
 ): Promise<Subscriber> {
   const proxy = await openHttpProxy(sandbox.url)
   const times = `timeout: ${timeoutMs}ms, lateRequest: ${lateRequestMs}ms, allowAddresses: [127.0.0.1]`
   return {
     name,
+    compares,
     declared: declared(proxy.url, times),
     settings: async () => ({}),
     catch: proxy.catch,
@@ -91,7 +97,17 @@ async function behindProxy(
       const objects = JSON.parse(JSON.stringify(sandbox.objects(target))) as Record<string, unknown>[]
       return new Map(objects.map(fieldsOf))
     },
-    revisions: async () => revisions?.() ?? null,
+    async revisions() {
+      if (written === undefined) return new Map()
+      return inOrder(
+        sandbox.requests.flatMap(({ method, path, body, result }) => {
+          const key = written.key.exec(`${decodeURIComponent(path)} ${body}`)?.[1]
+          const revision = written.revision.exec(body)?.[1]
+          const tookEffect = method !== 'GET' && typeof result === 'number' && result < 300
+          return key && revision && tookEffect ? [[key, BigInt(revision)] as const] : []
+        }),
+      )
+    },
     async close() {
       await proxy.close()
       await sandbox.close()
@@ -108,6 +124,7 @@ export async function genericHttp(times: Times): Promise<Subscriber> {
       sandbox: await startHttpSandbox(),
       declared: (url, rest) => `{ type: http, url: "${url}", ${rest}, entities: { item: { target: "/items/{key}" } } }`,
       target: 'items',
+      written: { key: /items\/([^/? ]+)/, revision: /"revision":(\d+)/ },
       fieldsOf({ key, value }) {
         const { name, detail, revision } = value as Record<string, unknown>
         return [String(key), { name: text(name), detail: text(detail), revision: text(revision) }]
@@ -126,6 +143,7 @@ export async function salesforce(times: Times): Promise<Subscriber> {
         `{ type: salesforce, url: "${url}", clientId: ${SANDBOX_CLIENT.clientId}, clientSecret: ${SANDBOX_CLIENT.clientSecret}, ${rest},
       entities: { item: { target: Account, key: Ext_Id__c, fields: { Name: name, Description: detail, Points__c: revision } } } }`,
       target: 'Account',
+      written: { key: /Ext_Id__c(?:\/|":")([^/?" ]+)/, revision: /"Points__c":(\d+)/ },
       fieldsOf: (row) => [
         String(row.Ext_Id__c),
         { name: text(row.Name), detail: text(row.Description), revision: text(row.Points__c) },
@@ -150,15 +168,8 @@ export async function dataverse(times: Times): Promise<Subscriber> {
         String(row.erp_id),
         { name: text(row.name), detail: text(row.description), revision: text(row.erp_visits) },
       ],
-      revisions: () =>
-        inOrder(
-          sandbox.requests.flatMap(({ method, path, body, result }) => {
-            const key = /accounts\(erp_id='([^']+)'\)/.exec(decodeURIComponent(path))?.[1]
-            const revision = /"erp_visits":(\d+)/.exec(body)?.[1]
-            const tookEffect = method === 'PATCH' && typeof result === 'number' && result < 300
-            return key && revision && tookEffect ? [[key, BigInt(revision)] as const] : []
-          }),
-        ),
+      compares: true,
+      written: { key: /accounts\(erp_id='([^']+)'\)/, revision: /"erp_visits":(\d+)/ },
     },
     times,
   )
