@@ -46,8 +46,9 @@ it('goes on from the slot at the standby after a failover: nothing that was not 
   await createSlot(before, 'capture', never)
   await before`INSERT INTO customer VALUES (1)`
   await until('the slot is at the standby, ready for a failover', async () => {
-    // A slot settles at the standby only as the primary's moves.
+    // A slot settles at the standby only as the primary's moves; while none does, the standby looks ever more seldom, up to 30 s.
     await before`SELECT pg_log_standby_snapshot()`
+    await before`SELECT pg_replication_slot_advance('capture', pg_current_wal_lsn())`
     const [slot] = await after`
       SELECT synced AND NOT temporary AND invalidation_reason IS NULL AS ready FROM pg_replication_slots WHERE slot_name = 'capture'`
     return slot?.ready === true
