@@ -17,9 +17,10 @@ import {
   warehouse,
 } from './delivery/subscribers.ts'
 
-/** What a frozen member still has to get or to send when another has taken over. */
-const STEPS = ['before the gate', 'after the gate', 'in mid-request', 'after the answer'] as const
-type Step = (typeof STEPS)[number]
+/** What a frozen member still has to get or to send when another has taken over. `STEPS=all` in the environment tries each. */
+const ALL = ['before the gate', 'after the gate', 'in mid-request', 'after the answer'] as const
+type Step = (typeof ALL)[number]
+const STEPS: readonly Step[] = process.env.STEPS === 'all' ? ALL : ['in mid-request']
 
 /** A request may be lost for longer than a group takes to replace a member (consumers/pipeline.ts), so that it can land behind a newer one. */
 const TIMES = { timeoutMs: 20_000, lateRequestMs: 40_000 }
