@@ -1,7 +1,7 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { Destination, EntityMapping, Upsert } from '../destination.ts'
+import { isObject } from '../exact-json.ts'
 import { ask, createODataDestination, type ODataSystem } from '../odata/destination.ts'
-import { isObject } from '../odata/exact-json.ts'
 import { keyType } from '../odata/key.ts'
 import { createODataSession, type ODataOptions } from '../odata/session.ts'
 import { budgetOf, CONCURRENT_MAX, type Told, told } from './budget.ts'

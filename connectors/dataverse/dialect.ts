@@ -1,6 +1,6 @@
 import type { EntityMapping, Upsert } from '../destination.ts'
+import { ExactNumber, type JsonObject, writeObject } from '../exact-json.ts'
 import type { Body, Member, Place, SoftDelete } from '../odata/dialect.ts'
-import { ExactNumber, type JsonObject, writeObject } from '../odata/exact-json.ts'
 import { filterOf, type KeyPart, keyOf, literalOf, predicateOf } from '../odata/key.ts'
 import { renderValue, type ValueForms } from '../odata/values.ts'
 

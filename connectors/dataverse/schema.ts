@@ -1,6 +1,6 @@
 import { type FieldType, formatFieldType } from '../../schemas/field-type.ts'
 import type { EntityMapping } from '../destination.ts'
-import { isObject, type JsonObject } from '../odata/exact-json.ts'
+import { isObject, type JsonObject } from '../exact-json.ts'
 import { isKeyType, keyType } from '../odata/key.ts'
 
 /** What the metadata says of a table ("Query table definitions using the Web API"). */

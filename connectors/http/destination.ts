@@ -3,7 +3,7 @@ import { TributaryError } from '../../schemas/errors.ts'
 import type { Value } from '../../schemas/field-type.ts'
 import type { Destination, EntityMapping, Outcome, Patch, Removal, RequestPreview, Upsert } from '../destination.ts'
 import { createHttpClient, type HttpAnswer, NoAnswer, unanswered } from './client.ts'
-import { canonicalValue, parseExact } from './json-values.ts'
+import { canonicalValue, parseText } from './json-values.ts'
 import { outcomeOf, tagOf, unreachable, unsuitable } from './outcomes.ts'
 import {
   changeHeaders,
@@ -244,7 +244,7 @@ function preview(
 function valuesOf(name: string, mapping: EntityMapping, body: Buffer): Readonly<Record<string, Value>> {
   let read: unknown
   try {
-    read = parseExact(body.toString('utf8'))
+    read = parseText(body.toString('utf8'))
   } catch (error) {
     throw new TributaryError('destination-unreachable', `subscriber "${name}" answers GET with what is no JSON`, {
       cause: error,

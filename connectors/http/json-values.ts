@@ -1,4 +1,5 @@
 import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
+import { ExactNumber, type Json, parseExact } from '../exact-json.ts'
 
 /** JSON text of a value, or why there is none. The reason holds no values. */
 export type JsonText =
@@ -96,31 +97,17 @@ function notJson(type: FieldType, what: string): JsonText {
   return { ok: false, code: 'value-not-json', reason: `the ${type.kind} has no form in JSON (${what})` }
 }
 
-/** A number as it stands in the text: JavaScript's own would lose digits. */
-class NumberText {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
 /**
- * Reads a JSON text; its numbers stay texts inside, for {@link canonicalValue}.
+ * Reads a JSON text for {@link canonicalValue}.
  * @throws SyntaxError without the text's own words
  */
-export function parseExact(text: string): unknown {
-  const revive = (_key: string, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' ? new NumberText(context?.source ?? String(value)) : value
-  try {
-    return JSON.parse(text, revive)
-  } catch {
-    // V8's own message quotes the text.
-    throw new SyntaxError('not JSON')
-  }
+export function parseText(text: string): Json {
+  const json = parseExact(text)
+  if (json === undefined) throw new SyntaxError('not JSON')
+  return json
 }
 
-/** The canonical value of what {@link parseExact} read; undefined where it is none of this type. */
+/** The canonical value of what {@link parseText} read; undefined where it is none of this type. */
 export function canonicalValue(type: FieldType, read: unknown): Value | undefined {
   if (read === null || read === undefined) return null
   if (type.kind !== 'array') return scalarOf(type, read)
@@ -132,7 +119,7 @@ export function canonicalValue(type: FieldType, read: unknown): Value | undefine
 const INSTANT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?$/
 
 function scalarOf(type: ScalarType, read: unknown): Value | undefined {
-  const text = read instanceof NumberText ? read.text : typeof read === 'string' ? read : undefined
+  const text = read instanceof ExactNumber ? read.text : typeof read === 'string' ? read : undefined
   switch (type.kind) {
     case 'boolean':
       return typeof read === 'boolean' ? read : undefined

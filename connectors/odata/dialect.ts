@@ -1,5 +1,5 @@
 import type { EntityMapping, Upsert } from '../destination.ts'
-import type { JsonObject } from './exact-json.ts'
+import type { JsonObject } from '../exact-json.ts'
 import type { ODataError, Refusal } from './refusal.ts'
 import type { ODataRequest } from './session.ts'
 

@@ -1,7 +1,7 @@
 import type { FieldType } from '../../schemas/field-type.ts'
 import type { EntityMapping, Upsert } from '../destination.ts'
+import { ExactNumber, type JsonObject } from '../exact-json.ts'
 import type { Body, Member } from './dialect.ts'
-import { ExactNumber, type JsonObject } from './exact-json.ts'
 import type { KeyPart } from './key.ts'
 import { renderValue, type ValueForms } from './values.ts'
 

@@ -1,5 +1,5 @@
+import { isObject, parseExact } from '../exact-json.ts'
 import type { HttpAnswer } from '../http/client.ts'
-import { isObject, parseExact } from './exact-json.ts'
 
 /** Why a write was refused, or was not heard of again. */
 export type Refusal =

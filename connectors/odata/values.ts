@@ -1,6 +1,6 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
-import { ExactNumber, type Json } from './exact-json.ts'
+import { ExactNumber, type Json } from '../exact-json.ts'
 
 /** How a system writes what OData leaves open. */
 export interface ValueForms {

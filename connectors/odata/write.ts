@@ -1,8 +1,8 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { EntityMapping, Outcome, Patch, Removal, Upsert } from '../destination.ts'
+import { isObject, parseExact, writeObject } from '../exact-json.ts'
 import { type HttpAnswer, NoAnswer, retryAfterMs, unanswered } from '../http/client.ts'
 import type { Body, Dialect, Found, Member, Place } from './dialect.ts'
-import { isObject, parseExact, writeObject } from './exact-json.ts'
 import { errorOf, type ODataError, type Refusal } from './refusal.ts'
 import type { ODataRequest, ODataSession } from './session.ts'
 

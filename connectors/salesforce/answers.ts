@@ -1,7 +1,7 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { EntityMapping, Outcome, Upsert } from '../destination.ts'
+import { type Json, parseExact } from '../exact-json.ts'
 import { type HttpAnswer, retryAfterMs } from '../http/client.ts'
-import { type ExactJson, parseExactly } from './record/canonical.ts'
 import {
   type Addressed,
   hitsAll,
@@ -14,7 +14,7 @@ import {
 
 /** What the answer to a whole request means, before its items are looked at. */
 export type Verdict =
-  | { readonly kind: 'answered'; readonly body: ExactJson }
+  | { readonly kind: 'answered'; readonly body: Json }
   /** The request was refused for what it holds, and nothing of it was applied. */
   | { readonly kind: 'refused'; readonly errors: readonly VendorError[] }
   /** The same for every record in it. */
@@ -74,7 +74,7 @@ export function refusalOf(
  * @returns one outcome a record, in order
  */
 export function itemOutcomes(
-  body: ExactJson,
+  body: Json,
   records: readonly Upsert['fields'][],
   mapping: EntityMapping,
   addressed: Addressed,
@@ -83,20 +83,16 @@ export function itemOutcomes(
     const error = unavailable('Salesforce answers a collection with another number of results than it has records')
     return records.map(() => ({ kind: 'unknown', error }))
   }
-  return body.map((item: ExactJson, at) => {
+  return body.map((item: Json, at) => {
     const { success, errors } = (item ?? {}) as { success?: unknown; errors?: unknown }
     if (success === true) return { kind: 'applied' }
     return recordOutcome(readErrors(errors), mapping, records[at]!, addressed)
   })
 }
 
-function bodyOf({ body }: HttpAnswer): ExactJson | undefined {
-  try {
-    return parseExactly(body.toString('utf8'))
-  } catch {
-    // The status says the rest.
-    return undefined
-  }
+/** undefined where it is not JSON: the status says the rest. */
+function bodyOf({ body }: HttpAnswer): Json | undefined {
+  return parseExact(body.toString('utf8'))
 }
 
 function all(outcome: Outcome): Verdict {

@@ -1,8 +1,8 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { Outcome } from '../destination.ts'
+import type { Json } from '../exact-json.ts'
 import { type HttpAnswer, type HttpRequest, unanswered } from '../http/client.ts'
 import { verdictOf } from './answers.ts'
-import type { ExactJson } from './record/canonical.ts'
 import type { Session } from './session.ts'
 import { unavailable } from './vendor-errors.ts'
 
@@ -34,7 +34,7 @@ export function createAsker(session: Session, signal: AbortSignal): Asker {
   }
 }
 
-export type FoundRecord = Readonly<Record<string, ExactJson>>
+export type FoundRecord = Readonly<Record<string, Json>>
 
 /** Reads all pages of a query. @returns what went wrong: never `unknown`, as nothing was changed; null for nothing */
 export async function eachFound(
@@ -69,7 +69,7 @@ export function readPage(
         `Salesforce refuses a query (${verdict.errors[0]?.code}): an object, a field or a right is missing; \`tributary provision\` says which`,
       ),
     }
-  const { records, nextRecordsUrl } = (verdict.body ?? {}) as { records?: ExactJson; nextRecordsUrl?: ExactJson }
+  const { records, nextRecordsUrl } = (verdict.body ?? {}) as { records?: Json; nextRecordsUrl?: Json }
   if (!Array.isArray(records))
     return { kind: 'unavailable', error: unavailable('Salesforce answers a query without records') }
   const isPath = typeof nextRecordsUrl === 'string' && nextRecordsUrl.startsWith('/services/data/')

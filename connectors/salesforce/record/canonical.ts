@@ -1,42 +1,14 @@
 import type { FieldType, ScalarType, Value } from '../../../schemas/field-type.ts'
-
-/** JSON with every number as the text that stood there: `JSON.parse` would round it. */
-export type ExactJson =
-  | null
-  | boolean
-  | string
-  | ExactNumber
-  | readonly ExactJson[]
-  | { readonly [name: string]: ExactJson }
-
-export class ExactNumber {
-  readonly text: string
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-/** What the reviver is given besides (ECMAScript's source text access), which the types do not tell yet. */
-type ParseWithSource = (
-  text: string,
-  reviver: (this: unknown, key: string, value: unknown, context: { readonly source?: string }) => unknown,
-) => ExactJson
-
-/** @throws SyntaxError when it is not JSON */
-export function parseExactly(text: string): ExactJson {
-  return (JSON.parse as unknown as ParseWithSource)(text, (_key, value, { source }) =>
-    typeof value === 'number' && source !== undefined ? new ExactNumber(source) : value,
-  )
-}
+import { ExactNumber, type Json } from '../../exact-json.ts'
 
 /** The canonical form of what Salesforce answers for a field; null too where it is not of that type. */
-export function canonicalValue(type: FieldType, value: ExactJson): Value {
+export function canonicalValue(type: FieldType, value: Json): Value {
   if (value === null) return null
   if (type.kind !== 'array') return canonicalScalar(type, value)
   return typeof value === 'string' ? value.split(';').map((chosen) => canonicalScalar(type.of, chosen)) : null
 }
 
-function canonicalScalar(type: ScalarType, value: ExactJson): Value {
+function canonicalScalar(type: ScalarType, value: Json): Value {
   switch (type.kind) {
     case 'string':
     case 'enum':
@@ -81,7 +53,7 @@ function canonicalScalar(type: ScalarType, value: ExactJson): Value {
 const EXPONENT_MAX = 400
 
 /** A JSON number without its exponent. */
-function plainNumber(value: ExactJson): string | undefined {
+function plainNumber(value: Json): string | undefined {
   if (!(value instanceof ExactNumber)) return undefined
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(value.text)
   if (!match) return undefined

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { EntityMapping, MappedField, Patch } from '../../../connectors/destination.ts'
-import { parseExact } from '../../../connectors/http/json-values.ts'
+import { parseText } from '../../../connectors/http/json-values.ts'
 import type { Fingerprinter, Fingerprints } from '../../../consumers/fingerprint.ts'
 import { type LedgerEntry, parseAnswer } from '../../../consumers/ledger/entry.ts'
 import { type ClaimedField, planPatch } from '../../../consumers/patch.ts'
@@ -108,7 +108,7 @@ function differs(
 function isSameJson({ kind }: FieldType, a: Value | undefined, b: Value | undefined): boolean {
   if (kind !== 'json' || typeof a !== 'string' || typeof b !== 'string') return false
   try {
-    return isDeepStrictEqual(parseExact(a), parseExact(b))
+    return isDeepStrictEqual(parseText(a), parseText(b))
   } catch {
     // What is no JSON is compared as text, and was.
     return false

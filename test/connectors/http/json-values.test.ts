@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalValue, jsonText, parseExact } from '../../../connectors/http/json-values.ts'
+import { canonicalValue, jsonText, parseText } from '../../../connectors/http/json-values.ts'
 import {
   DATE_INFINITY,
   parseFieldType,
@@ -41,7 +41,7 @@ const CASES: readonly (readonly [string, Value, string])[] = [
 describe('a value', () => {
   it.each(CASES)('of %s, %s, is %s and is read back from it', (type, value, text) => {
     expect(jsonText(parseFieldType(type), value)).toEqual({ ok: true, text })
-    expect(canonicalValue(parseFieldType(type), parseExact(text))).toEqual(value)
+    expect(canonicalValue(parseFieldType(type), parseText(text))).toEqual(value)
   })
 
   it.each<[string, Value]>([
@@ -95,10 +95,10 @@ describe('what another system answers', () => {
     ['int64[]', '[1,"x"]', undefined],
     ['int64[]', '7', undefined],
   ])('of %s, %s, is read as far as it loses nothing', (type, text, value) => {
-    expect(canonicalValue(parseFieldType(type), parseExact(text))).toEqual(value)
+    expect(canonicalValue(parseFieldType(type), parseText(text))).toEqual(value)
   })
 
   it('and is no JSON is not repeated', () => {
-    expect(() => parseExact('canary')).toThrow(/^not JSON$/)
+    expect(() => parseText('canary')).toThrow(/^not JSON$/)
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseExact } from '../../../connectors/odata/exact-json.ts'
+import { parseExact } from '../../../connectors/exact-json.ts'
 import { filterOf, keyOf, predicateOf } from '../../../connectors/odata/key.ts'
 import { readValue, renderValue } from '../../../connectors/odata/values.ts'
 import { parseFieldType, TIMESTAMP_INFINITY, type Value } from '../../../schemas/field-type.ts'

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { parseExact } from '../../../connectors/exact-json.ts'
 import { budgetOf, readLimitInfo } from '../../../connectors/salesforce/api-usage.ts'
 import { isPlainKey, soqlText } from '../../../connectors/salesforce/paths.ts'
-import { canonicalValue, parseExactly } from '../../../connectors/salesforce/record/canonical.ts'
+import { canonicalValue } from '../../../connectors/salesforce/record/canonical.ts'
 import { renderKey, renderValue } from '../../../connectors/salesforce/record/render.ts'
 import { DATE_INFINITY, parseFieldType, TIMESTAMP_INFINITY, type Value } from '../../../schemas/field-type.ts'
 
@@ -53,7 +54,7 @@ describe('values', () => {
       fc.property(scaled, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), ([whole, fraction], integer) => {
         const decimal = `${whole}.${String(fraction).padStart(4, '0')}`
         const back = (type: string, value: Value) =>
-          canonicalValue(parseFieldType(type), parseExactly(rendered(type, value)))
+          canonicalValue(parseFieldType(type), parseExact(rendered(type, value))!)
         expect(back('decimal(22,4)', decimal)).toBe(decimal)
         expect(back('int64', integer)).toBe(integer)
       }),
@@ -73,7 +74,7 @@ describe('values', () => {
     ['string[]', '"red;blue"', ['red', 'blue']],
     ['boolean', '"true"', null],
   ])('%s: %s is read as %s', (type, text, value) => {
-    expect(canonicalValue(parseFieldType(type), parseExactly(text))).toEqual(value)
+    expect(canonicalValue(parseFieldType(type), parseExact(text)!)).toEqual(value)
   })
 })
 
