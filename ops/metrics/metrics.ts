@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { HeartbeatHeard } from '../../connectors/postgres/slot/heartbeat.ts'
 import type { SlotHealth } from '../../connectors/postgres/slot/watch.ts'
-import { BREAKER_STATES } from '../../consumers/breaker.ts'
+import { BREAKER_STATES } from '../../consumers/health/breaker.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import { createOpenDeadLetterGauges } from './dead-letters.ts'
@@ -18,6 +18,8 @@ export interface Metrics {
   captureObserver(): CaptureObserver
   sourceObserver(source: string): SourceObserver
   deliveryObserver(subscriber: string): DeliveryObserver
+  /** Shows which parts of the process work: name → whether it does. */
+  watchParts(read: () => Readonly<Record<string, boolean>>): void
 }
 
 /** What a source tells of its slot while capture runs. */
@@ -73,6 +75,16 @@ export function createMetrics(): Metrics {
   const openDeadLetters = createOpenDeadLetterGauges(registers)
   const sourceObserver = createSourceMetrics(registers)
   const delivery = createDeliveryMetrics(registers)
+  let readParts: () => Readonly<Record<string, boolean>> = () => ({})
+  new Gauge({
+    name: 'tributary_part_up',
+    help: '1 while this capture or this class of a delivery works, 0 while it is starting, cut off or stopped.',
+    labelNames: ['part'],
+    registers,
+    collect() {
+      for (const [part, isUp] of Object.entries(readParts())) this.set({ part }, isUp ? 1 : 0)
+    },
+  })
 
   return {
     registry,
@@ -92,6 +104,9 @@ export function createMetrics(): Metrics {
     }),
     sourceObserver,
     deliveryObserver: delivery,
+    watchParts(read) {
+      readParts = read
+    },
   }
 }
 

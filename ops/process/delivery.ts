@@ -22,7 +22,7 @@ import type { Environment } from './environment.ts'
 
 export interface DeliveryParts {
   readonly observer: DeliveryObserver
-  readonly onReady: (entityClass: string) => (ready: boolean) => void
+  readonly onReady: (entityClass: EntityClass) => (ready: boolean) => void
 }
 
 /** How long a change may be published again after it was first: what a deleted key's ledger entry has to outlive, beside the deletes. */

@@ -21,10 +21,17 @@ export class Readiness {
       part.ready = ready
       part.reason = ready ? undefined : reason
       part.started ||= ready
-      if (this.#started || !this.ready) return
-      this.#started = true
-      this.#onStarted()
+      this.#tellOnce()
     }
+  }
+
+  /** A part that cannot work until a person acts is not starting any more. */
+  failed(name: string, reason: string): void {
+    const part = this.#parts.get(name)!
+    part.ready = false
+    part.reason = reason
+    part.started = true
+    this.#tellOnce()
   }
 
   parts(): Readonly<Record<string, boolean>> {
@@ -45,5 +52,11 @@ export class Readiness {
   get ready(): boolean {
     const parts = [...this.#parts.values()]
     return parts.every(({ started }) => started) && parts.some(({ ready }) => ready)
+  }
+
+  #tellOnce(): void {
+    if (this.#started || !this.ready) return
+    this.#started = true
+    this.#onStarted()
   }
 }

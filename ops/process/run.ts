@@ -1,13 +1,15 @@
 import type { SnapshotProgress } from '../../connectors/source.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
+import type { EntityClass } from '../../schemas/entity.ts'
 import { createMetrics } from '../metrics/metrics.ts'
 import { runCapture } from './capture.ts'
 import { createCatchUp } from './catch-up.ts'
 import { createDeadLetterAlarm } from './dead-letter-alarm.ts'
-import { runDelivery } from './delivery.ts'
+import { findSubscriber, groupsOf, runDelivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { serveHealth } from './health-server.ts'
+import { type Part, runParts } from './parts.ts'
 import { Readiness } from './readiness.ts'
 import { createSnapshotLog } from './snapshot-log.ts'
 
@@ -30,8 +32,8 @@ export interface ProcessOptions {
 }
 
 /**
- * Runs captures and deliveries in this process, with its metrics and health, until `signal` aborts or one of them fails for good; then all
- * are drained.
+ * Runs captures and deliveries in this process, with its metrics and health, until `signal` aborts or what all of them share is not fit to
+ * work with; then all are drained.
  * @throws TributaryError with the fate `stop`
  */
 export async function runProcess(
@@ -40,37 +42,46 @@ export async function runProcess(
   signal: AbortSignal,
 ): Promise<void> {
   const { watcher = {} } = options
+  const { declaration, log } = environment
   const metrics = createMetrics()
   const readiness = new Readiness(() => options.onRunning?.(health.url))
+  metrics.watchParts(() => readiness.parts())
   const health = await serveHealth(options.host, options.port, metrics.registry, readiness)
-  environment.log('info', 'serving /metrics, /healthz and /readyz', { url: health.url })
+  log('info', 'serving /metrics, /healthz and /readyz', { url: health.url })
   options.onListening?.(health.url)
-  const stop = new AbortController()
-  const either = AbortSignal.any([signal, stop.signal])
-  const onSnapshotProgress = watcher.onSnapshotProgress ?? createSnapshotLog(environment.log)
-  const alarm = createDeadLetterAlarm(environment.log, environment.declaration.entities)
-  const captures = options.sources.map((source) => {
+  const onSnapshotProgress = watcher.onSnapshotProgress ?? createSnapshotLog(log)
+  const alarm = createDeadLetterAlarm(log, declaration.entities)
+  const captures = options.sources.map((source): Part => {
+    const name = `capture ${source}`
     const observer = both(both(metrics.captureObserver(), alarm), watcher.capture)
-    const onReady = readiness.part(`capture ${source}`)
     const sourceObserver = metrics.sourceObserver(source)
-    return runCapture(environment, source, { observer, sourceObserver, onSnapshotProgress, onReady }, either)
+    const parts = { observer, sourceObserver, onSnapshotProgress, onReady: readiness.part(name) }
+    return {
+      name,
+      run: (either) => runCapture(environment, source, parts, either),
+      onFailed: (reason) => readiness.failed(name, reason),
+    }
   })
   // Under the live view the log goes to a file.
   const hasReader = options.watcher === undefined && process.stderr.isTTY === true
-  const deliveries = options.subscribers.map((subscriber) => {
-    const catchUp = createCatchUp(environment.log, subscriber, hasReader)
+  const deliveries = options.subscribers.map((subscriber): Part => {
+    const name = `deliver ${subscriber}`
+    const ofClass = (entityClass: string) => `${name} ${entityClass}`
+    const groups = groupsOf(declaration, findSubscriber(declaration, subscriber))
+    const tellers = new Map(groups.map(({ entityClass }) => [entityClass, readiness.part(ofClass(entityClass))]))
+    const catchUp = createCatchUp(log, subscriber, hasReader)
     const observer = both(both(metrics.deliveryObserver(subscriber), catchUp), watcher.delivery?.(subscriber))
-    const onReady = (entityClass: string) => readiness.part(`deliver ${subscriber} ${entityClass}`)
-    return runDelivery(environment, subscriber, { observer, onReady }, either)
+    const parts = { observer, onReady: (entityClass: EntityClass) => tellers.get(entityClass)! }
+    return {
+      name,
+      run: (either) => runDelivery(environment, subscriber, parts, either),
+      onFailed(reason) {
+        for (const { entityClass } of groups) readiness.failed(ofClass(entityClass), reason)
+      },
+    }
   })
   try {
-    const parts = [...captures, ...deliveries].map((part) =>
-      part.catch((error) => {
-        stop.abort()
-        throw error
-      }),
-    )
-    for (const result of await Promise.allSettled(parts)) if (result.status === 'rejected') throw result.reason
+    await runParts([...captures, ...deliveries], log, signal)
   } finally {
     await health.close()
   }
