@@ -33,3 +33,18 @@ export function isObject(json: Json | undefined): json is JsonObject {
 export function writeObject(members: Iterable<readonly [name: string, json: string]>): string {
   return `{${Array.from(members, ([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`
 }
+
+/** A number with exactly `scale` digits after the point, by its digits alone; undefined when it has more that are not zero. */
+export function decimalText(number: string, scale: number): string | undefined {
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/.exec(number)
+  if (!match) return undefined
+  const [, sign, whole = '', part = '', exponent = '0'] = match
+  const shift = Number(exponent) - part.length + scale
+  const digits = `${whole}${part}`
+  const scaled = shift >= 0 ? digits + '0'.repeat(shift) : digits.slice(0, shift)
+  if (shift < 0 && /[1-9]/.test(digits.slice(shift))) return undefined
+  const plain = scaled.replace(/^0+/, '').padStart(scale + 1, '0')
+  const isZero = /^0*$/.test(plain)
+  const point = scale === 0 ? plain : `${plain.slice(0, -scale)}.${plain.slice(-scale)}`
+  return `${isZero ? '' : sign}${point}`
+}

@@ -1,5 +1,6 @@
 import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
-import { ExactNumber, type Json, parseExact } from '../exact-json.ts'
+import { decimalText, ExactNumber, type Json, parseExact } from '../exact-json.ts'
+import { clockMicros, clockText, dateText, dayOf, instantMicros, instantText } from '../iso-time.ts'
 
 /** JSON text of a value, or why there is none. The reason holds no values. */
 export type JsonText =
@@ -28,12 +29,6 @@ export function jsonText(type: FieldType, value: Value): JsonText {
 }
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/
-const MS_A_DAY = 86_400_000
-const MICROS_A_DAY = 86_400_000_000n
-/** 0001-01-01 and 9999-12-31: what ISO 8601 writes with four digits. */
-const DAY_MIN = -719_162
-const DAY_MAX = 2_932_896
-
 function scalarText(type: ScalarType, value: Value): JsonText {
   switch (type.kind) {
     case 'string':
@@ -56,33 +51,20 @@ function scalarText(type: ScalarType, value: Value): JsonText {
       return written(Object.is(value, -0) ? '-0' : String(value))
     case 'date':
       if (typeof value !== 'number') return mistyped(type)
-      return value < DAY_MIN || value > DAY_MAX ? notJson(type, OUT_OF_TIME) : written(`"${isoDate(value)}"`)
+      return within(type, dateText(value), '')
     case 'time':
-      return typeof value === 'bigint' ? written(`"${isoTime(value)}"`) : mistyped(type)
+      return typeof value === 'bigint' ? written(`"${clockText(value, 'six')}"`) : mistyped(type)
     case 'timestamp':
-    case 'timestamptz': {
+    case 'timestamptz':
       if (typeof value !== 'bigint') return mistyped(type)
-      const day = (value - (((value % MICROS_A_DAY) + MICROS_A_DAY) % MICROS_A_DAY)) / MICROS_A_DAY
-      if (day < DAY_MIN || day > DAY_MAX) return notJson(type, OUT_OF_TIME)
-      const time = isoTime(value - day * MICROS_A_DAY)
-      return written(`"${isoDate(Number(day))}T${time}${type.kind === 'timestamptz' ? 'Z' : ''}"`)
-    }
+      return within(type, instantText(value, 'six'), type.kind === 'timestamptz' ? 'Z' : '')
     case 'bytes':
       return Buffer.isBuffer(value) ? written(`"${value.toString('base64')}"`) : mistyped(type)
   }
 }
 
-const OUT_OF_TIME = 'an infinity, a year before 1 or after 9999'
-
-function isoDate(day: number): string {
-  return new Date(day * MS_A_DAY).toISOString().slice(0, 10)
-}
-
-function isoTime(micros: bigint): string {
-  const seconds = micros / 1_000_000n
-  const two = (part: bigint) => String(part).padStart(2, '0')
-  const fraction = String(micros % 1_000_000n).padStart(6, '0')
-  return `${two(seconds / 3600n)}:${two((seconds / 60n) % 60n)}:${two(seconds % 60n)}.${fraction}`
+function within(type: FieldType, time: string | undefined, end: string): JsonText {
+  return time === undefined ? notJson(type, 'an infinity, a year before 1 or after 9999') : written(`"${time}${end}"`)
 }
 
 function written(text: string): JsonText {
@@ -116,8 +98,6 @@ export function canonicalValue(type: FieldType, read: unknown): Value | undefine
   return elements.includes(undefined) ? undefined : (elements as Value[])
 }
 
-const INSTANT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?$/
-
 function scalarOf(type: ScalarType, read: unknown): Value | undefined {
   const text = read instanceof ExactNumber ? read.text : typeof read === 'string' ? read : undefined
   switch (type.kind) {
@@ -135,40 +115,17 @@ function scalarOf(type: ScalarType, read: unknown): Value | undefined {
     case 'numeric':
       return text
     case 'decimal':
-      return text === undefined ? undefined : decimalOf(text, type.scale)
+      return text === undefined ? undefined : decimalText(text, type.scale)
     case 'double':
       return text !== undefined && NUMBER.test(text) ? Number(text) : undefined
-    case 'date': {
-      const at = text !== undefined && /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : Number.NaN
-      return Number.isNaN(at) ? undefined : at / MS_A_DAY
-    }
+    case 'date':
+      return text === undefined ? undefined : dayOf(text)
     case 'time':
-      return text === undefined ? undefined : microsOf(`1970-01-01T${text}Z`)
+      return text === undefined ? undefined : clockMicros(text)
     case 'timestamp':
     case 'timestamptz':
-      return text === undefined ? undefined : microsOf(text)
+      return text === undefined ? undefined : instantMicros(text)
     case 'bytes':
       return text === undefined ? undefined : Buffer.from(text, 'base64')
   }
-}
-
-/** A number's text with exactly so many digits after the point; undefined where that would lose one. */
-function decimalOf(text: string, scale: number): string | undefined {
-  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text)
-  if (!match) return undefined
-  const [, sign, whole, fraction = ''] = match
-  if (/[1-9]/.test(fraction.slice(scale))) return undefined
-  const digits = `${whole!.replace(/^0+(?=\d)/, '')}${scale > 0 ? `.${fraction.slice(0, scale).padEnd(scale, '0')}` : ''}`
-  return /[1-9]/.test(digits) ? sign + digits : digits
-}
-
-function microsOf(text: string): bigint | undefined {
-  const match = INSTANT.exec(text)
-  if (!match) return undefined
-  const [, date, time, fraction = '', zone = 'Z'] = match
-  // The only time of the day that dates do not know.
-  const isMidnight = time === '24:00:00'
-  const at = Date.parse(`${date}T${isMidnight ? '00:00:00' : time}${zone}`)
-  if (Number.isNaN(at)) return undefined
-  return BigInt(at) * 1000n + BigInt(fraction.slice(0, 6).padEnd(6, '0')) + (isMidnight ? MICROS_A_DAY : 0n)
 }

@@ -1,6 +1,7 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
-import { ExactNumber, type Json } from '../exact-json.ts'
+import { decimalText, ExactNumber, type Json } from '../exact-json.ts'
+import { clockMicros, clockText, DAY_MICROS, dateText, dayOf, instantMicros, instantText } from '../iso-time.ts'
 
 /** How a system writes what OData leaves open. */
 export interface ValueForms {
@@ -13,11 +14,6 @@ export type Rendered =
   | { readonly ok: true; readonly json: string }
   | { readonly ok: false; readonly code: string; readonly reason: string }
 
-const DAY_MS = 86_400_000
-const DAY_MICROS = 86_400_000_000n
-/** 0001-01-01 and 9999-12-31: the years that OData's dates have. */
-const DAY_MIN = -719_162
-const DAY_MAX = 2_932_896
 /** JSON's grammar of a number (RFC 8259, section 6): `NaN` and `Infinity` are none. */
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/
 
@@ -47,19 +43,14 @@ export function renderValue(type: FieldType, value: Value, forms: ValueForms): R
       return Number.isFinite(value) ? { ok: true, json: JSON.stringify(value) } : outOfRange(type.kind)
     case 'date':
       if (typeof value !== 'number') return mistyped(type.kind)
-      if (value < DAY_MIN || value > DAY_MAX) return outOfRange(type.kind)
-      return text(forms.dates === 'date' ? dateText(value) : `${dateText(value)}T12:00:00Z`)
+      return within(type.kind, dateText(value), forms.dates === 'date' ? '' : 'T12:00:00Z')
     case 'time':
       if (typeof value !== 'bigint') return mistyped(type.kind)
-      return value >= 0n && value < DAY_MICROS ? text(timeText(value)) : outOfRange(type.kind)
+      return value >= 0n && value < DAY_MICROS ? text(clockText(value, 'needed')) : outOfRange(type.kind)
     case 'timestamp':
-    case 'timestamptz': {
+    case 'timestamptz':
       if (typeof value !== 'bigint') return mistyped(type.kind)
-      const micros = ((value % DAY_MICROS) + DAY_MICROS) % DAY_MICROS
-      const day = (value - micros) / DAY_MICROS
-      if (day < DAY_MIN || day > DAY_MAX) return outOfRange(type.kind)
-      return text(`${dateText(Number(day))}T${timeText(micros)}Z`)
-    }
+      return within(type.kind, instantText(value, 'needed'), 'Z')
     case 'bytes':
       return Buffer.isBuffer(value) ? text(value.toString('base64')) : mistyped(type.kind)
     case 'array':
@@ -105,11 +96,9 @@ function scalarOf(type: ScalarType, json: Json): Value | undefined {
       return number
     case 'double':
       return number === undefined ? undefined : Number(number)
-    case 'date': {
-      const day =
-        string && /^\d{4}-\d\d-\d\d/.exec(string) ? Date.parse(`${string.slice(0, 10)}T00:00:00Z`) : Number.NaN
-      return Number.isNaN(day) ? undefined : day / DAY_MS
-    }
+    case 'date':
+      // Finance & Operations has dates as instants.
+      return string && dayOf(string.slice(0, 10))
     case 'time':
       return string && clockMicros(string)
     case 'timestamp':
@@ -120,56 +109,12 @@ function scalarOf(type: ScalarType, json: Json): Value | undefined {
   }
 }
 
-function dateText(day: number): string {
-  const date = new Date(day * DAY_MS)
-  return `${String(date.getUTCFullYear()).padStart(4, '0')}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`
-}
-
-/** With as many digits of a second as there are: systems that keep none refuse no needless zeros so. */
-function timeText(micros: bigint): string {
-  const seconds = Number(micros / 1_000_000n)
-  const fraction = String(micros % 1_000_000n)
-    .padStart(6, '0')
-    .replace(/0+$/, '')
-  const clock = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`
-  return fraction === '' ? clock : `${clock}.${fraction}`
-}
-
-function clockMicros(text: string): bigint | undefined {
-  const match = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?$/.exec(text)
-  if (!match) return undefined
-  const seconds = Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3])
-  return BigInt(seconds) * 1_000_000n + BigInt((match[4] ?? '').padEnd(6, '0').slice(0, 6))
-}
-
-function instantMicros(text: string): bigint | undefined {
-  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,12}))?(Z|[+-]\d\d:\d\d)$/.exec(text)
-  const ms = match ? Date.parse(`${match[1]}${match[3]}`) : Number.NaN
-  if (!match || Number.isNaN(ms)) return undefined
-  return BigInt(ms) * 1000n + BigInt((match[2] ?? '').padEnd(6, '0').slice(0, 6))
-}
-
-/** A number with exactly `scale` digits after the point, by its digits alone; undefined when it has more that are not zero. */
-function decimalText(number: string, scale: number): string | undefined {
-  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/.exec(number)
-  if (!match) return undefined
-  const [, sign, whole = '', part = '', exponent = '0'] = match
-  const shift = Number(exponent) - part.length + scale
-  const digits = `${whole}${part}`
-  const scaled = shift >= 0 ? digits + '0'.repeat(shift) : digits.slice(0, shift)
-  if (shift < 0 && /[1-9]/.test(digits.slice(shift))) return undefined
-  const plain = scaled.replace(/^0+/, '').padStart(scale + 1, '0')
-  const isZero = /^0*$/.test(plain)
-  const point = scale === 0 ? plain : `${plain.slice(0, -scale)}.${plain.slice(-scale)}`
-  return `${isZero ? '' : sign}${point}`
+function within(kind: string, written: string | undefined, end: string): Rendered {
+  return written === undefined ? outOfRange(kind) : text(`${written}${end}`)
 }
 
 function text(value: string): Rendered {
   return { ok: true, json: JSON.stringify(value) }
-}
-
-function two(value: number): string {
-  return value < 10 ? `0${value}` : String(value)
 }
 
 function refusal(code: string, reason: string): Rendered {

@@ -1,4 +1,6 @@
 import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
+import { decimalText } from '../exact-json.ts'
+import { clockMicros, clockText, DAY_MICROS, dateText, dayOf, instantMicros, instantText } from '../iso-time.ts'
 import type { Json } from './json.ts'
 
 /** What is sent, or why the record can never be. The reason holds no values. */
@@ -6,11 +8,6 @@ export type Rendered<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly code: string; readonly reason: string }
 
-const DAY_MS = 86_400_000
-const DAY_MICROS = 86_400_000_000n
-/** 0001-01-01 and 9999-12-31: the years that ISO 8601 has without agreement of both sides. */
-const DAY_MIN = -719_162
-const DAY_MAX = 2_932_896
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?$/
 
 /** Writes a canonical value as the field of an input has it: text but for booleans and lists. Numbers go as text, which loses no digit. */
@@ -67,18 +64,14 @@ function renderText(type: ScalarType, value: Value): Rendered<string> {
       return Number.isFinite(value) ? text(String(value)) : outOfRange(type.kind)
     case 'date':
       if (typeof value !== 'number') return mistyped(type.kind)
-      return value >= DAY_MIN && value <= DAY_MAX ? text(dateText(value)) : outOfRange(type.kind)
+      return within(type.kind, dateText(value), '')
     case 'time':
       if (typeof value !== 'bigint') return mistyped(type.kind)
-      return value >= 0n && value < DAY_MICROS ? text(timeText(value)) : outOfRange(type.kind)
+      return value >= 0n && value < DAY_MICROS ? text(clockText(value, 'needed')) : outOfRange(type.kind)
     case 'timestamp':
-    case 'timestamptz': {
+    case 'timestamptz':
       if (typeof value !== 'bigint') return mistyped(type.kind)
-      const micros = ((value % DAY_MICROS) + DAY_MICROS) % DAY_MICROS
-      const day = (value - micros) / DAY_MICROS
-      if (day < DAY_MIN || day > DAY_MAX) return outOfRange(type.kind)
-      return text(`${dateText(Number(day))}T${timeText(micros)}Z`)
-    }
+      return within(type.kind, instantText(value, 'needed'), 'Z')
     case 'bytes':
       return Buffer.isBuffer(value) ? text(value.toString('base64')) : mistyped(type.kind)
   }
@@ -132,62 +125,20 @@ function readScalar(type: ScalarType, json: Json): Value | undefined {
       return value
     case 'double':
       return Number.isFinite(Number(value)) ? Number(value) : undefined
-    case 'date': {
-      const ms = /^\d{4}-\d\d-\d\d$/.test(value) ? Date.parse(`${value}T00:00:00Z`) : Number.NaN
-      return Number.isNaN(ms) ? undefined : ms / DAY_MS
-    }
+    case 'date':
+      return dayOf(value)
     case 'time':
       return clockMicros(value)
     case 'timestamp':
-    case 'timestamptz': {
-      const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?$/.exec(value)
-      const ms = match ? Date.parse(`${match[1]}${match[3] ?? 'Z'}`) : Number.NaN
-      return Number.isNaN(ms) ? undefined : BigInt(ms) * 1000n + fractionMicros(match![2])
-    }
+    case 'timestamptz':
+      return instantMicros(value)
     case 'bytes':
       return Buffer.from(value, 'base64')
   }
 }
 
-/** With exactly `scale` digits after the point; undefined where that would drop a digit that is not 0. */
-function decimalText(value: string, scale: number): string | undefined {
-  const match = /^(-?)0*(\d+)(?:\.(\d*))?$/.exec(value)
-  if (!match) return undefined
-  const [, sign, whole, fraction = ''] = match
-  if (/[1-9]/.test(fraction.slice(scale))) return undefined
-  const digits = fraction.slice(0, scale).padEnd(scale, '0')
-  const plain = scale === 0 ? whole! : `${whole}.${digits}`
-  return /[1-9]/.test(plain) ? sign + plain : plain
-}
-
-function clockMicros(value: string): bigint | undefined {
-  const match = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?$/.exec(value)
-  if (!match) return undefined
-  return (
-    BigInt(Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3])) * 1_000_000n + fractionMicros(match[4])
-  )
-}
-
-function fractionMicros(digits: string | undefined): bigint {
-  return BigInt((digits ?? '').padEnd(6, '0').slice(0, 6))
-}
-
-function dateText(day: number): string {
-  const date = new Date(day * DAY_MS)
-  return `${String(date.getUTCFullYear()).padStart(4, '0')}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`
-}
-
-function timeText(micros: bigint): string {
-  const seconds = Number(micros / 1_000_000n)
-  const fraction = String(micros % 1_000_000n)
-    .padStart(6, '0')
-    .replace(/0+$/, '')
-  const clock = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`
-  return fraction === '' ? clock : `${clock}.${fraction}`
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, '0')
+function within(kind: string, written: string | undefined, end: string): Rendered<string> {
+  return written === undefined ? outOfRange(kind) : text(`${written}${end}`)
 }
 
 function text(value: string): Rendered<string> {
