@@ -142,6 +142,19 @@ export async function requireTopics(kafka: Kafka, topics: readonly string[]): Pr
   }
 }
 
+/**
+ * The first and the next offset of every partition of a topic, asked with a connection of its own.
+ * @throws TributaryError `topic-missing`, `kafka-unreachable`
+ */
+export async function offsetsOf(kafka: Kafka, brokers: readonly string[], topic: string) {
+  const admin = await openAdmin(kafka, brokers)
+  try {
+    return await admin.topicOffsets(topic)
+  } finally {
+    await admin.close()
+  }
+}
+
 export function topicsMissing(topics: readonly string[], cause?: unknown): TributaryError {
   const which = topics.length === 1 ? `Topic ${topics[0]} does` : `Topics ${topics.join(', ')} do`
   return new TributaryError('topic-missing', `${which} not exist. Run \`tributary provision\`.`, { cause })

@@ -1,7 +1,7 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import { pause } from '../pause.ts'
 import type { PublishedRange } from '../source.ts'
-import { openAdmin } from './admin.ts'
+import { offsetsOf } from './admin.ts'
 import type { Kafka } from './client.ts'
 import type { IncomingRecord } from './consumer.ts'
 import { createPartitionReader, type FetchedRecords, isOutOfRange, type PartitionReader } from './partition-fetch.ts'
@@ -170,15 +170,6 @@ async function recover(scan: Scan, partition: number, error: unknown): Promise<b
     if (cause instanceof TributaryError && cause.fate === 'stop') throw cause
   }
   return undefined
-}
-
-async function offsetsOf(kafka: Kafka, brokers: readonly string[], topic: string) {
-  const admin = await openAdmin(kafka, brokers)
-  try {
-    return await admin.topicOffsets(topic)
-  } finally {
-    await admin.close()
-  }
 }
 
 function standstill({ brokers, topic }: Scan, place: string, cause: unknown): TributaryError {

@@ -1,5 +1,6 @@
-import { TributaryError } from '../../schemas/errors.ts'
-import { openAdmin } from './admin.ts'
+import { fateOf, TributaryError } from '../../schemas/errors.ts'
+import { pause } from '../pause.ts'
+import { offsetsOf } from './admin.ts'
 import type { Kafka } from './client.ts'
 import type { IncomingRecord } from './consumer.ts'
 import { createPartitionReader, type FetchedRecords, isOutOfRange, type PartitionReader } from './partition-fetch.ts'
@@ -7,10 +8,10 @@ import { createPartitionReader, type FetchedRecords, isOutOfRange, type Partitio
 /** A small topic that is read whole and then followed, without a group: everyone who follows it sees everything. */
 export interface TopicTail {
   /**
-   * Hands on every record since the last call, in offset order within a partition; the first call begins with the first record.
-   * @throws TributaryError `kafka-unreachable`; what was handed on is not handed on again
+   * Hands on every record since the last call, in offset order within a partition.
+   * @throws TributaryError `kafka-unreachable`; what was handed on is not handed on again. The signal's reason
    */
-  poll(onRecord: (record: IncomingRecord) => void): Promise<void>
+  poll(onRecord: (record: IncomingRecord) => void, signal?: AbortSignal): Promise<void>
   /**
    * The record at a place; undefined when compaction took it.
    * @throws TributaryError `kafka-unreachable`
@@ -19,10 +20,18 @@ export interface TopicTail {
   close(): Promise<void>
 }
 
-/** @throws TributaryError `topic-missing`, `kafka-unreachable` */
-export async function tailTopic(kafka: Kafka, brokers: readonly string[], topic: string): Promise<TopicTail> {
-  const begins = () => offsetsOf(kafka, brokers, topic)
-  const next = new Map((await begins()).map(({ partition, low }) => [partition, low]))
+/**
+ * @param from the end: only what is written from now on
+ * @throws TributaryError `topic-missing`, `kafka-unreachable`
+ */
+export async function tailTopic(
+  kafka: Kafka,
+  brokers: readonly string[],
+  topic: string,
+  from: 'beginning' | 'end' = 'beginning',
+): Promise<TopicTail> {
+  const offsets = () => offsetsOf(kafka, brokers, topic)
+  const next = new Map((await offsets()).map(({ partition, low, high }) => [partition, from === 'end' ? high : low]))
   const reader = createPartitionReader(kafka, topic)
   /** Places are asked for in order, mostly, and a fetch brings many. */
   let fetched: { readonly partition: number; readonly records: readonly IncomingRecord[] } | null = null
@@ -31,7 +40,7 @@ export async function tailTopic(kafka: Kafka, brokers: readonly string[], topic:
       return await ask()
     } catch (cause) {
       if (cause instanceof TributaryError) throw cause
-      const reason = `Topic ${topic} cannot be read from ${brokers.join(', ')}: ${(cause as Error).message}`
+      const reason = `Topic ${topic} cannot be read from ${brokers.join(', ')}: ${(cause as Error).message}. Check that the brokers run.`
       throw new TributaryError('kafka-unreachable', reason, { cause })
     }
   }
@@ -44,23 +53,23 @@ export async function tailTopic(kafka: Kafka, brokers: readonly string[], topic:
         throw error
       }
       // What was there is gone; the partition begins later now.
-      const low = (await begins()).find((row) => row.partition === partition)?.low ?? offset
+      const low = (await offsets()).find((row) => row.partition === partition)?.low ?? offset
       return { records: [], next: low > offset ? low : offset }
     }
   }
   await reach(() => reader.connect())
   return {
-    poll: (onRecord) =>
-      reach(async () => {
-        for (const partition of next.keys())
-          for (;;) {
-            const from = next.get(partition)!
-            const { records, next: after } = await read(partition, from)
-            for (const record of records) onRecord(record)
-            if (after <= from) break
-            next.set(partition, after)
-          }
-      }),
+    async poll(onRecord, signal) {
+      for (const partition of next.keys())
+        for (;;) {
+          signal?.throwIfAborted()
+          const place = next.get(partition)!
+          const { records, next: after } = await reach(() => read(partition, place))
+          if (after <= place) break
+          next.set(partition, after)
+          for (const record of records) onRecord(record)
+        }
+    },
     at: (partition, offset) =>
       reach(async () => {
         const isOf = (record: IncomingRecord) => record.offset === offset
@@ -81,11 +90,31 @@ async function refresh(reader: PartitionReader): Promise<void> {
   await reader.refresh().catch(() => {})
 }
 
-async function offsetsOf(kafka: Kafka, brokers: readonly string[], topic: string) {
-  const admin = await openAdmin(kafka, brokers)
-  try {
-    return await admin.topicOffsets(topic)
-  } finally {
-    await admin.close()
+/** How long the brokers may fail before {@link pollPatiently} gives up: an election, a broker that restarts. */
+const STANDSTILL_MS_MAX = 30_000
+const RETRY_PAUSE_MS = 250
+
+/**
+ * Polls once, however often the brokers fail meanwhile.
+ * @throws TributaryError `kafka-unreachable` when nothing comes and they fail for {@link STANDSTILL_MS_MAX}; the signal's reason
+ */
+export async function pollPatiently(
+  tail: TopicTail,
+  onRecord: (record: IncomingRecord) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let heardAtMs = performance.now()
+  const hear = (record: IncomingRecord) => {
+    heardAtMs = performance.now()
+    onRecord(record)
+  }
+  for (;;) {
+    try {
+      return await tail.poll(hear, signal)
+    } catch (error) {
+      if (fateOf(error) !== 'retry' || performance.now() - heardAtMs > STANDSTILL_MS_MAX) throw error
+      await pause(RETRY_PAUSE_MS, signal)
+      signal.throwIfAborted()
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { scanTopic, topicRange } from '../../../connectors/kafka/scan-topic.ts'
 import { deltaSchema } from '../../../schemas/avro.ts'
 import { createDeltaEncoder } from '../../../schemas/codec.ts'
 import type { Delta } from '../../../schemas/delta.ts'
@@ -5,7 +6,6 @@ import { captureDeadLetterTopic } from '../../../schemas/topics.ts'
 import type { DeclaredSource } from '../../declaration/declaration.ts'
 import { openSource } from '../../process/capture.ts'
 import type { Environment } from '../../process/environment.ts'
-import { tailTopic } from '../topic-tail.ts'
 import { type LetterFilter, type OpenLetter, OpenLetters } from './open-letters.ts'
 import { type RowNow, readRowNow } from './show.ts'
 
@@ -17,8 +17,11 @@ export async function readLetters(
   signal: AbortSignal,
 ): Promise<OpenLetters> {
   const open = new OpenLetters(filter)
-  const tail = tailTopic(kafka, declaration.kafka.brokers, captureDeadLetterTopic(declaration.name, source))
-  await tail.read((record) => open.take(record), signal)
+  const { brokers } = declaration.kafka
+  const topic = captureDeadLetterTopic(declaration.name, source)
+  const whole = await topicRange(kafka, brokers, topic)
+  for await (const { records } of scanTopic(kafka, brokers, topic, whole, signal))
+    for (const record of records) open.take(record)
   return open
 }
 

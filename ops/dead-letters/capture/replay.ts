@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { pollPatiently, tailTopic } from '../../../connectors/kafka/tail-topic.ts'
 import { planReplays, request } from '../../../connectors/postgres/request.ts'
 import { captureDeadLetterTopic } from '../../../schemas/topics.ts'
 import type { DeclaredSource } from '../../declaration/declaration.ts'
 import type { Environment } from '../../process/environment.ts'
-import { tailTopic } from '../topic-tail.ts'
 import { groupLetters, type LetterGroup } from './list.ts'
 import type { OpenLetter } from './open-letters.ts'
 import { ReplayWatch } from './replay-watch.ts'
@@ -60,18 +60,22 @@ export async function replayLetters(
 ): Promise<ReplayResult> {
   const watch = new ReplayWatch(plan.letters)
   const topic = captureDeadLetterTopic(declaration.name, source.name)
-  const tail = tailTopic(kafka, declaration.kafka.brokers, topic)
-  await request(source.url, source.name, plan.requests)
-  let waiting = watch.waiting
-  let heardAtMs = performance.now()
-  for (;;) {
-    await tail.read((record) => watch.take(record), signal)
-    if (watch.waiting < waiting) heardAtMs = performance.now()
-    waiting = watch.waiting
-    onProgress(plan.letters.length - waiting)
-    if (waiting === 0 || performance.now() - heardAtMs > quietMsMax) break
-    await wait(POLL_MS, undefined, { signal })
+  const tail = await tailTopic(kafka, declaration.kafka.brokers, topic)
+  try {
+    await request(source.url, source.name, plan.requests)
+    let waiting = watch.waiting
+    let heardAtMs = performance.now()
+    for (;;) {
+      await pollPatiently(tail, (record) => watch.take(record), signal)
+      if (watch.waiting < waiting) heardAtMs = performance.now()
+      waiting = watch.waiting
+      onProgress(plan.letters.length - waiting)
+      if (waiting === 0 || performance.now() - heardAtMs > quietMsMax) break
+      await wait(POLL_MS, undefined, { signal })
+    }
+  } finally {
+    await tail.close()
   }
   const { cleared, stillBad } = watch
-  return { cleared, stillBad, groups: groupLetters(stillBad), unanswered: waiting }
+  return { cleared, stillBad, groups: groupLetters(stillBad), unanswered: watch.waiting }
 }

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { partitionOf } from '../../../connectors/kafka/murmur2.ts'
 import { createProducer, type OutgoingRecord } from '../../../connectors/kafka/producer.ts'
-import { discardedRecord } from '../../../consumers/dead-letter.ts'
+import { pollPatiently, type TopicTail, tailTopic } from '../../../connectors/kafka/tail-topic.ts'
+import { discardedRecord } from '../../../consumers/letters/dead-letter.ts'
 import { formatMessage, parseMessage, type SubscriberCommand } from '../../../schemas/subscriber-command.ts'
 import { commandsTopic } from '../../../schemas/topics.ts'
 import type { DeclaredEntity } from '../../declaration/declaration.ts'
 import type { Environment } from '../../process/environment.ts'
 import type { Subscriber } from '../holder.ts'
-import { type AnswerTail, tailAnswers } from './answer-tail.ts'
 import type { OpenLetter } from './letters.ts'
 import { Outstanding, type Tally } from './outstanding.ts'
 import { Pace } from './pace.ts'
@@ -53,7 +53,7 @@ export async function carryOut(
   const topic = commandsTopic(prefix, subscriber.name)
   const owned = new Map(subscriber.mappings.map(({ entity }) => [entity.name, entity as DeclaredEntity]))
   const outstanding = new Outstanding()
-  const tail = await tailAnswers(kafka, declaration.kafka.brokers, topic)
+  const tail = await tailTopic(kafka, declaration.kafka.brokers, topic, 'end')
   const producer = createProducer(kafka)
   let unowned = 0
   try {
@@ -98,14 +98,14 @@ export async function carryOut(
 
 /** Listens for answers, and says when it has heard none for too long. */
 class Ear {
-  readonly #tail: AnswerTail
+  readonly #tail: TopicTail
   readonly #outstanding: Outstanding
   readonly #options: OrderOptions
   readonly #signal: AbortSignal
   #heardMs = performance.now()
   #wasIdle = true
 
-  constructor(tail: AnswerTail, outstanding: Outstanding, options: OrderOptions, signal: AbortSignal) {
+  constructor(tail: TopicTail, outstanding: Outstanding, options: OrderOptions, signal: AbortSignal) {
     this.#tail = tail
     this.#outstanding = outstanding
     this.#options = options
@@ -124,9 +124,13 @@ class Ear {
     const outstanding = this.#outstanding
     const before = outstanding.waiting
     if (before > 0)
-      await this.#tail.read((record) => {
-        if (outstanding.awaits(record.key?.toString() ?? '')) outstanding.take(parseMessage(record.key, record.value))
-      }, this.#signal)
+      await pollPatiently(
+        this.#tail,
+        (record) => {
+          if (outstanding.awaits(record.key?.toString() ?? '')) outstanding.take(parseMessage(record.key, record.value))
+        },
+        this.#signal,
+      )
     this.#wasIdle = outstanding.waiting === 0
     if (outstanding.waiting < before) {
       this.#heardMs = performance.now()

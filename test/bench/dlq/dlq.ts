@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { createProducer, type Producer } from '../../../connectors/kafka/producer.ts'
-import { tailAnswers } from '../../../ops/dead-letters/subscriber/answer-tail.ts'
+import { pollPatiently, tailTopic } from '../../../connectors/kafka/tail-topic.ts'
 import { formatMessage, parseMessage } from '../../../schemas/subscriber-command.ts'
 import { CUSTOMERS, declareCustomers } from '../../flow/customers.ts'
 import { letterRecord } from '../../ops/dead-letters/subscriber/letters.ts'
@@ -98,12 +98,13 @@ async function writeLetters(
 async function answerAll(flow: Flow, producer: Producer, signal: AbortSignal): Promise<void> {
   const { kafka, declaration } = flow.environment()
   const topic = `${flow.prefix}.${SUBSCRIBER}.commands`
-  const tail = await tailAnswers(kafka, declaration.kafka.brokers, topic)
+  const tail = await tailTopic(kafka, declaration.kafka.brokers, topic, 'end')
   try {
     while (!signal.aborted) {
       const answers: ReturnType<typeof formatMessage>[] = []
-      await tail
-        .read(({ key, value }) => {
+      await pollPatiently(
+        tail,
+        ({ key, value }) => {
           const message = parseMessage(key, value)
           if (message?.kind !== 'replay') return
           const isBad = Number(message.key.slice('key-'.length)) % FAILS_EVERY === 0
@@ -112,10 +113,11 @@ async function answerAll(flow: Flow, producer: Producer, signal: AbortSignal): P
             : ({ result: 'applied', code: null } as const)
           const { id, kind: of, at } = message
           answers.push(formatMessage({ kind: 'done', id, of, ...result, records: 1, at }))
-        }, signal)
-        .catch((error) => {
-          if (!signal.aborted) throw error
-        })
+        },
+        signal,
+      ).catch((error) => {
+        if (!signal.aborted) throw error
+      })
       if (answers.length > 0) await producer.send(answers.map((answer) => ({ topic, ...answer, headers: {} })))
       else await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
