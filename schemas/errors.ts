@@ -346,3 +346,9 @@ export class UnencodableValue extends TributaryError {
 export function fateOf(error: unknown): Fate {
   return error instanceof TributaryError ? error.fate : 'stop'
 }
+
+/** The code that Node (`ECONNREFUSED`) or a driver (an SQLSTATE) gave an error; undefined without one. */
+export function systemCode(error: unknown): string | undefined {
+  // A DOMException has a number there, which says nothing.
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { TributaryError } from './errors.ts'
+import { systemCode, TributaryError } from './errors.ts'
 
 export interface RegistryAddress {
   /** The base of the Confluent-compatible API, such as `http://host:8080/apis/ccompat/v7`; may hold a user and a password. */
@@ -92,7 +92,7 @@ function connectionCode(error: unknown): string {
   const cause: unknown = error instanceof Error ? (error.cause ?? error) : error
   if (!(cause instanceof Error)) return 'no reason given'
   if (cause.name === 'TimeoutError') return 'no answer in time'
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name
+  return systemCode(cause) ?? cause.name
 }
 
 function judge(status: number, text: string): RegistryAnswer | Failure {

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { systemCode } from '../../schemas/errors.ts'
 import { markAsOwnMemory } from '../../schemas/large-value.ts'
 import { type BlobStore, corrupt, isBlobName, missing, requireClaim, type StoredBlob, unreachable } from './store.ts'
 
@@ -258,6 +259,5 @@ async function sync(folder: string): Promise<void> {
 }
 
 function codeOf(error: unknown): string {
-  if (error instanceof Error) return 'code' in error ? String(error.code) : error.message
-  return 'unknown'
+  return systemCode(error) ?? (error instanceof Error ? error.message : 'unknown')
 }

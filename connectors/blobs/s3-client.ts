@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import type { TributaryError } from '../../schemas/errors.ts'
+import { systemCode } from '../../schemas/errors.ts'
 import { markAsOwnMemory } from '../../schemas/large-value.ts'
 import { pause } from '../pause.ts'
 import { unreachable } from './store.ts'
@@ -103,7 +104,7 @@ export function openS3Client(options: S3Options) {
   }
 
   function away(cause: unknown): TributaryError {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : (cause as Error).message
+    const code = systemCode(cause) ?? (cause as Error).message
     return unreachable(`the blob store at ${options.endpoint} does not answer (${code})`, cause)
   }
 

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
-import { TributaryError } from '../../schemas/errors.ts'
+import { systemCode, TributaryError } from '../../schemas/errors.ts'
 import type { Outcome } from '../destination.ts'
 import { type AddressCheck, AddressRefused, createAddressCheck } from './addresses.ts'
 
@@ -196,19 +196,15 @@ async function readBody(incoming: http.IncomingMessage, bytesMax: number): Promi
 
 function reasonOf(error: unknown, host: string): string {
   if (error instanceof AddressRefused) return error.message
-  return `${host} did not answer: ${codeOf(error) ?? 'no connection'}`
+  return `${host} did not answer: ${systemCode(error) ?? 'no connection'}`
 }
 
 /** An error without what node hangs on it: the URL with the key, the raw bytes of an answer that repeats what it was sent, certificates. */
 function bare(error: unknown): Error {
   if (error instanceof AddressRefused) return error
-  const code = codeOf(error)
+  const code = systemCode(error)
   const message = error instanceof Error ? error.message : 'not an error'
-  return code === null ? new Error(message) : Object.assign(new Error(message), { code })
-}
-
-function codeOf(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+  return code === undefined ? new Error(message) : Object.assign(new Error(message), { code })
 }
 
 /** The outcome of a request that got no answer. */

@@ -1,9 +1,8 @@
 import { Command } from 'commander'
 import { TributaryError } from '../../schemas/errors.ts'
-import { type Declaration, loadDeclaration } from '../declaration/declaration.ts'
+import type { Declaration } from '../declaration/declaration.ts'
 import { openBlobStore } from '../process/blobs.ts'
-import { createEnvironment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import { openEnvironment } from '../process/environment.ts'
 import { untilAskedToStop } from '../process/signals.ts'
 import { type Collected, collectBlobs } from './collect.ts'
 import { topicValues } from './topic-values.ts'
@@ -31,7 +30,7 @@ export function blobsCommand(): Command {
 }
 
 async function collect(flags: CollectFlags): Promise<void> {
-  const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+  const environment = openEnvironment(flags.file)
   const { declaration } = environment
   const store = openBlobStore(declaration)
   if (store === null)

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { LETTER_STATES, type LetterState } from '../../schemas/dead-letter.ts'
 import { REASON_CHARACTERS_MAX, reasonText } from '../../schemas/subscriber-command.ts'
+import { wholeNumber } from '../cli/options.ts'
 import { loadDeclaration } from '../declaration/declaration.ts'
 import { parseDurationMs } from '../declaration/notation.ts'
 import { findSubscriber } from '../process/delivery.ts'
@@ -191,12 +192,4 @@ function duration(text: string): number {
   const ms = parseDurationMs(text)
   if (ms !== undefined) return ms
   throw new InvalidArgumentError('It is a number and a unit: 30s, 15m, 2h, 7d.')
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text)
-    if (Number.isInteger(number) && number >= min && number <= max) return number
-    throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`)
-  }
 }

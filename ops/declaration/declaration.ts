@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { Entity } from '../../schemas/entity.ts'
-import { TributaryError } from '../../schemas/errors.ts'
+import { systemCode, TributaryError } from '../../schemas/errors.ts'
 import { crossCheck } from './checks/cross-checks.ts'
 import { checkForm } from './checks/form-checks.ts'
 import type { TableName } from './notation.ts'
@@ -122,7 +122,7 @@ function readBytes(path: string): Buffer {
 }
 
 function unreadable(path: string, cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const code = systemCode(cause)
   if (code === 'ENOENT') return `${path} does not exist: run this where it is, or name it with --file.`
   if (code === 'EISDIR') return `${path} is a directory: name the file itself with --file.`
   if (code === 'EACCES') return `${path} cannot be read: this user has no right to.`

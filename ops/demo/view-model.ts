@@ -1,6 +1,6 @@
 import type { EntityMapping } from '../../connectors/destination.ts'
 import type { SnapshotProgress } from '../../connectors/source.ts'
-import type { BreakerState } from '../../consumers/breaker.ts'
+import type { BreakerState } from '../../consumers/health/breaker.ts'
 import type { FieldType, Value } from '../../schemas/field-type.ts'
 import type { Version } from '../../schemas/version.ts'
 import { OneChange, type OneChangeView, type Origins } from './view/one-change.ts'

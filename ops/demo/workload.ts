@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import postgres from 'postgres'
-import { TributaryError } from '../../schemas/errors.ts'
+import { systemCode, TributaryError } from '../../schemas/errors.ts'
 import { type Action, type Ground, WorkloadPlan } from './workload/plan.ts'
 import { perform, type WorkloadChange } from './workload/transaction.ts'
 
@@ -230,8 +230,7 @@ function isRefusal(error: unknown): boolean {
 /** The connection is gone or the server stops, starts or has no room (classes 08, 53 and 57P). */
 function isOutage(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return /^(08|53|57P)/.test(error.code)
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' && /^(CONNECT|E[A-Z]+$)/.test(code)
+  return /^(CONNECT|E[A-Z]+$)/.test(systemCode(error) ?? '')
 }
 
 function unreachable(cause: unknown): TributaryError {

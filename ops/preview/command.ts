@@ -8,12 +8,10 @@ import type { Change } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { entityTopic } from '../../schemas/topics.ts'
 import { versionFromBytes } from '../../schemas/version.ts'
-import { loadDeclaration } from '../declaration/declaration.ts'
 import { loadTransforms } from '../declaration/subscribers/custom-transforms.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { findSubscriber, openDestination, openLedger } from '../process/delivery.ts'
-import { createEnvironment, type Environment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import { type Environment, openEnvironment } from '../process/environment.ts'
 import { formatPreview, previewJson, type ShownPreview } from './format.ts'
 import { newestRecord } from './newest-record.ts'
 import { previewChange } from './preview.ts'
@@ -39,7 +37,7 @@ export function previewCommand(): Command {
     .option('--show-personal', 'show values that the declaration says are personal')
     .option('--json', 'one JSON object instead of text')
     .action(async (subscriber: string, entity: string, key: string, flags: PreviewFlags) => {
-      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const environment = openEnvironment(flags.file)
       await loadTransforms(environment.declaration)
       const shown = await preview(environment, findSubscriber(environment.declaration, subscriber), entity, key, flags)
       if (flags.json) console.log(JSON.stringify(previewJson(shown)))

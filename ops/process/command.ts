@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
+import { wholeNumber } from '../cli/options.ts'
 import { loadDeclaration } from '../declaration/declaration.ts'
 import { findSource } from './capture.ts'
 import { findSubscriber } from './delivery.ts'
@@ -56,15 +57,9 @@ function withFlags(command: Command): Command {
   return command
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .option('--host <address>', 'where /metrics, /healthz and /readyz are served', '127.0.0.1')
-    .option('--port <number>', 'its port; 0 for any free one', portNumber, PORT)
+    .option('--port <number>', 'its port; 0 for any free one', wholeNumber(0, 65_535), PORT)
     .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
     .option('--json', 'one JSON object on stdout once it runs')
-}
-
-function portNumber(text: string): number {
-  const port = Number(text)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new InvalidArgumentError('A port is a number from 0 to 65535.')
 }
 
 async function start(

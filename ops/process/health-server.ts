@@ -1,6 +1,6 @@
 import Fastify from 'fastify'
 import type { Registry } from 'prom-client'
-import { TributaryError } from '../../schemas/errors.ts'
+import { systemCode, TributaryError } from '../../schemas/errors.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface HealthServer {
@@ -44,7 +44,7 @@ export async function serveHealth(
 }
 
 function whyNot(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no reason given'
+  const code = systemCode(cause) ?? 'no reason given'
   if (code === 'EADDRINUSE') return 'is in use by another process'
   if (code === 'EACCES') return 'may not be served by this user'
   return `cannot be served (${code})`

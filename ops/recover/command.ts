@@ -3,11 +3,9 @@ import { createProducer } from '../../connectors/kafka/producer.ts'
 import { parseHistory } from '../../connectors/postgres/slot/history.ts'
 import { loadStored, storedRecord } from '../../producers/positions.ts'
 import { TributaryError } from '../../schemas/errors.ts'
-import { loadDeclaration } from '../declaration/declaration.ts'
 import { WIDTH_MAX, wrap } from '../declaration/report/terminal-text.ts'
 import { findSource } from '../process/capture.ts'
-import { createEnvironment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import { openEnvironment } from '../process/environment.ts'
 
 /** `tributary recover <source>`: a person's word that a new epoch may begin. */
 export function recoverCommand(): Command {
@@ -17,7 +15,7 @@ export function recoverCommand(): Command {
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .option('--json', 'one JSON object instead of text')
     .action(async (name: string, flags: { readonly file: string; readonly json?: boolean }) => {
-      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const environment = openEnvironment(flags.file)
       const { declaration, kafka } = environment
       findSource(declaration, name)
       const history = parseHistory(await loadStored(kafka, declaration.kafka.brokers, declaration.name, name))

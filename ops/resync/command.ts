@@ -1,13 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { ErrorCode } from '../../schemas/errors.ts'
 import { KEY_BYTES_MAX } from '../../schemas/key.ts'
+import { wholeNumber } from '../cli/options.ts'
 import { progressLine } from '../dead-letters/subscriber/progress-line.ts'
-import { loadDeclaration } from '../declaration/declaration.ts'
 import { WIDTH_MAX, wrap } from '../declaration/report/terminal-text.ts'
 import { safeText } from '../demo/view/width.ts'
 import { findSubscriber } from '../process/delivery.ts'
-import { createEnvironment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import { openEnvironment } from '../process/environment.ts'
 import { formatBar } from './bar.ts'
 import { askForResync, resyncCommands } from './resync.ts'
 import type { ResyncTally } from './tally.ts'
@@ -31,13 +30,18 @@ export function resyncCommand(): Command {
     .argument('[entity]', 'only this one; every entity of the subscriber when there is none')
     .argument('[key]', 'only this key; of several fields: a JSON array of strings')
     .option('--no-wait', 'do not wait for its end')
-    .option('--timeout <seconds>', 'give up when nothing was heard for so long', quietSeconds, QUIET_SECONDS)
+    .option(
+      '--timeout <seconds>',
+      'give up when nothing was heard for so long',
+      wholeNumber(1, QUIET_SECONDS_MAX),
+      QUIET_SECONDS,
+    )
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .option('--json', 'one JSON object instead of text')
     .action(async (name: string, entity: string | undefined, key: string | undefined, flags: ResyncFlags) => {
       if (key !== undefined && (key === '' || Buffer.byteLength(key) > KEY_BYTES_MAX))
         throw new InvalidArgumentError(`a key has 1 to ${KEY_BYTES_MAX} bytes`)
-      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const environment = openEnvironment(flags.file)
       const subscriber = findSubscriber(environment.declaration, name)
       const commands = resyncCommands(subscriber, entity, key, new Date())
       const beganAt = performance.now()
@@ -97,10 +101,4 @@ function problemOf(subscriber: string, { waiting, failed }: ResyncTally): { code
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`
-}
-
-function quietSeconds(text: string): number {
-  const seconds = Number(text)
-  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= QUIET_SECONDS_MAX) return seconds
-  throw new InvalidArgumentError(`A number of seconds from 1 to ${QUIET_SECONDS_MAX}.`)
 }

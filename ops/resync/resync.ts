@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { partitionOf } from '../../connectors/kafka/murmur2.ts'
 import { createProducer } from '../../connectors/kafka/producer.ts'
+import { pollPatiently, tailTopic } from '../../connectors/kafka/tail-topic.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { formatMessage, parseMessage, type ResyncCommand } from '../../schemas/subscriber-command.ts'
 import { commandsTopic } from '../../schemas/topics.ts'
-import { tailAnswers } from '../dead-letters/subscriber/answer-tail.ts'
 import type { DeclaredEntity } from '../declaration/declaration.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import type { Environment } from '../process/environment.ts'
@@ -65,16 +65,20 @@ export async function askForResync(
 ): Promise<ResyncTally> {
   const topic = commandsTopic(declaration.name, subscriber)
   const tally = new ResyncTally(commands)
-  const tail = await tailAnswers(kafka, declaration.kafka.brokers, topic)
+  const tail = await tailTopic(kafka, declaration.kafka.brokers, topic, 'end')
   const producer = createProducer(kafka)
   try {
     await producer.connect()
     await producer.send(commands.map((command) => ({ topic, ...formatMessage(command), headers: {} })))
     for (let heardAt = performance.now(); isAwaited && tally.waiting.length > 0; ) {
       let isNews = false
-      await tail.read((record) => {
-        if (tally.take(parseMessage(record.key, record.value))) isNews = true
-      }, signal)
+      await pollPatiently(
+        tail,
+        (record) => {
+          if (tally.take(parseMessage(record.key, record.value))) isNews = true
+        },
+        signal,
+      )
       if (isNews) heardAt = performance.now()
       onNews(tally.news())
       if (performance.now() - heardAt > quietMsMax) break

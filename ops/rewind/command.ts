@@ -1,11 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { openAdmin } from '../../connectors/kafka/admin.ts'
 import { TributaryError } from '../../schemas/errors.ts'
-import { loadDeclaration } from '../declaration/declaration.ts'
 import { WIDTH_MAX, wrap } from '../declaration/report/terminal-text.ts'
 import { findSubscriber, groupsOf } from '../process/delivery.ts'
-import { createEnvironment, type Environment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import { type Environment, openEnvironment } from '../process/environment.ts'
 import { parseTarget, planRewind, type RewoundOffset } from './plan.ts'
 
 interface RewindFlags {
@@ -26,7 +24,7 @@ export function rewindCommand(): Command {
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .option('--json', 'one JSON object instead of text')
     .action(async (name: string, entity: string | undefined, flags: RewindFlags) => {
-      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const environment = openEnvironment(flags.file)
       report(name, await rewind(environment, name, entity, flags), flags)
     })
 }

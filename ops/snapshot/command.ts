@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { request } from '../../connectors/postgres/request.ts'
 import { parseCondition } from '../../connectors/postgres/snapshot/condition.ts'
 import { TributaryError } from '../../schemas/errors.ts'
-import { type DeclaredEntity, loadDeclaration } from '../declaration/declaration.ts'
+import { wholeNumber } from '../cli/options.ts'
+import type { DeclaredEntity } from '../declaration/declaration.ts'
 import { WIDTH_MAX, wrap } from '../declaration/report/terminal-text.ts'
 import { entitiesOf, findSource } from '../process/capture.ts'
-import { createEnvironment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import { openEnvironment } from '../process/environment.ts'
 import { follow, type SnapshotNews } from './follow.ts'
 import { formatNews } from './format.ts'
 
@@ -35,11 +35,16 @@ export function snapshotCommand(): Command {
       [],
     )
     .option('--no-wait', 'do not wait for its end')
-    .option('--timeout <seconds>', 'give up when nothing was heard for so long', quietSeconds, QUIET_SECONDS)
+    .option(
+      '--timeout <seconds>',
+      'give up when nothing was heard for so long',
+      wholeNumber(1, QUIET_SECONDS_MAX),
+      QUIET_SECONDS,
+    )
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .option('--json', 'one JSON object instead of text')
     .action(async (name: string, only: string | undefined, flags: SnapshotFlags) => {
-      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const environment = openEnvironment(flags.file)
       const source = findSource(environment.declaration, name)
       const entities = choose(entitiesOf(environment.declaration, name), name, only, flags)
       const where = entities.length === 1 ? flags.where.map((text) => parseCondition(text, entities[0]!)) : []
@@ -101,10 +106,4 @@ function progressLine(): { draw(news: readonly SnapshotNews[]): void; end(): voi
     draw: (news) => process.stderr.write(`\r\x1b[K${formatNews(news, Date.now()).join(' · ').slice(0, WIDTH_MAX)}`),
     end: () => process.stderr.write('\r\x1b[K'),
   }
-}
-
-function quietSeconds(text: string): number {
-  const seconds = Number(text)
-  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= QUIET_SECONDS_MAX) return seconds
-  throw new InvalidArgumentError(`A number of seconds from 1 to ${QUIET_SECONDS_MAX}.`)
 }

@@ -1,4 +1,5 @@
-import { Argument, Command, InvalidArgumentError } from 'commander'
+import { Argument, Command } from 'commander'
+import { wholeNumber } from '../cli/options.ts'
 import { type StackAddresses, withoutPassword } from './addresses.ts'
 import { dataFolder } from './data-folder.ts'
 import { progressPrinter } from './progress-printer.ts'
@@ -7,6 +8,8 @@ import { type StackStatus, stackLogs, stackStatus, startDetachedStack, stopStack
 
 const TITLE_WIDTH = 19
 const STATE_WIDTH = 9
+
+const LINES_MAX = 10_000
 
 /** `tributary stack start|stop|status|logs`. The caller reports errors and sets the exit code from them. */
 export function stackCommand(): Command {
@@ -30,7 +33,7 @@ export function stackCommand(): Command {
     .command('logs')
     .description("show the end of the servers' logs")
     .addArgument(new Argument('[service]', 'one of the servers').choices(SERVICE_NAMES))
-    .option('-n, --lines <count>', 'how many lines of each', positiveInteger, 40)
+    .option('-n, --lines <count>', 'how many lines of each', wholeNumber(1, LINES_MAX), 40)
     .option('--json', 'one JSON object instead of text')
     .action(
       async (service: ServiceName | undefined, options: JsonOption & { lines: number }) => await logs(service, options),
@@ -40,12 +43,6 @@ export function stackCommand(): Command {
 
 interface JsonOption {
   readonly json?: boolean
-}
-
-function positiveInteger(text: string): number {
-  const number = Number(text)
-  if (Number.isSafeInteger(number) && number > 0) return number
-  throw new InvalidArgumentError('It must be a whole number above 0.')
 }
 
 async function start(json: boolean): Promise<void> {

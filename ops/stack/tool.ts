@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { systemCode } from '../../schemas/errors.ts'
 
 /** A program that prepares something and ends: Maven, initdb, Kafka's formatter. */
 export interface Tool {
@@ -60,7 +61,7 @@ export function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ESRCH')) throw cause
+    if (systemCode(cause) !== 'ESRCH') throw cause
   }
 }
 

@@ -1,7 +1,5 @@
 import { Command } from 'commander'
-import { loadDeclaration } from '../declaration/declaration.ts'
-import { createEnvironment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import { openEnvironment } from '../process/environment.ts'
 import { formatStatus } from './format.ts'
 import { readStatus } from './status.ts'
 
@@ -12,7 +10,7 @@ export function statusCommand(): Command {
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .option('--json', 'one JSON object instead of text')
     .action(async (flags: { file: string; json?: boolean }) => {
-      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const environment = openEnvironment(flags.file)
       const status = await readStatus(environment)
       const [error] = status.failures
       const ok = error === undefined

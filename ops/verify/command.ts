@@ -2,9 +2,8 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { ErrorCode } from '../../schemas/errors.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { entityTopic } from '../../schemas/topics.ts'
-import { type Declaration, type DeclaredEntity, loadDeclaration } from '../declaration/declaration.ts'
-import { createEnvironment, type Environment } from '../process/environment.ts'
-import { createLog } from '../process/log.ts'
+import type { Declaration, DeclaredEntity } from '../declaration/declaration.ts'
+import { type Environment, openEnvironment } from '../process/environment.ts'
 import { type EntityVerdict, failureOf, formatProgress, formatVerdicts, maskKeys } from './format.ts'
 import { KEYS_AT_ONCE, NAMED_MAX, SUSPECTS_MAX, type VerifyProgress, verifyTopic } from './verify-topic.ts'
 
@@ -41,7 +40,7 @@ export function verifyCommand(): Command {
     .option('--show-keys', 'name keys also where the declaration says that they are personal')
     .option('--json', 'one JSON object instead of text')
     .action(async (entity: string | undefined, flags: VerifyFlags) => {
-      const environment = createEnvironment(loadDeclaration(flags.file, process.env), createLog('silent'))
+      const environment = openEnvironment(flags.file)
       const { declaration } = environment
       const entities = entity === undefined ? [...declaration.entities.values()] : [findEntity(declaration, entity)]
       const verdicts: EntityVerdict[] = []

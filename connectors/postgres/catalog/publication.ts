@@ -1,3 +1,4 @@
+import { systemCode } from '../../../schemas/errors.ts'
 import { type CapturedTable, objectName } from '../captured-table.ts'
 import { quoteName, type Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
@@ -131,7 +132,7 @@ async function run(sql: Sql, source: string, statement: string): Promise<void> {
     await sql.unsafe(statement)
   } catch (cause) {
     // Another capture process starts with this one and was quicker. Whether what it made suffices is looked at next.
-    if (cause instanceof Error && 'code' in cause && MADE_MEANWHILE.has(String(cause.code))) return
+    if (MADE_MEANWHILE.has(systemCode(cause) ?? '')) return
     const error = failure('preparing the publication', cause)
     if (error.fate === 'retry') throw error
     throw unsuitable(source, [`${error.message} Run as the tables' owner (a superuser can): ${statement}`], error)

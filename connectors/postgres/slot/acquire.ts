@@ -1,3 +1,4 @@
+import { systemCode } from '../../../schemas/errors.ts'
 import type { Version } from '../../../schemas/version.ts'
 import { pause } from '../../pause.ts'
 import type { CaptureContext, StoredState } from '../../source.ts'
@@ -247,5 +248,5 @@ async function openWhenFree(options: AcquireOptions): Promise<Reader | 'missing'
 }
 
 function isSqlState(error: unknown, state: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === state
+  return systemCode(error) === state
 }

@@ -1,3 +1,4 @@
+import { systemCode } from '../../../schemas/errors.ts'
 import type { Sql } from '../connection.ts'
 import { failure } from '../failure.ts'
 import type { OnNotice } from '../notice.ts'
@@ -100,7 +101,7 @@ async function loadCanFlush(sql: Sql): Promise<boolean> {
 
 /** An SQLSTATE or the code of a connection. */
 function kindOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  return systemCode(error) ?? 'unknown'
 }
 
 export function formatHeartbeat(source: string, slot: string, sentAtMicros: bigint): string {

@@ -1,3 +1,4 @@
+import { systemCode } from '../../../schemas/errors.ts'
 import { formatKey, parseKey } from '../../../schemas/key.ts'
 import { joinArray } from '../array-literal.ts'
 import type { LocatedTable } from '../captured-table.ts'
@@ -57,6 +58,5 @@ function statement(table: LocatedTable, keys: readonly string[]): string {
 
 /** Class 22: a value that a cast refuses. */
 function isBadValue(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined
-  return typeof cause === 'object' && cause !== null && 'code' in cause && String(cause.code).startsWith('22')
+  return error instanceof Error && systemCode(error.cause)?.startsWith('22') === true
 }

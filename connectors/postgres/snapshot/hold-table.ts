@@ -1,4 +1,4 @@
-import { TributaryError } from '../../../schemas/errors.ts'
+import { systemCode, TributaryError } from '../../../schemas/errors.ts'
 import type { LocatedTable } from '../captured-table.ts'
 import { fromTable } from '../row-plan.ts'
 import type { SnapshotSession } from './session.ts'
@@ -36,5 +36,5 @@ export async function holdTable(
 }
 
 function isLockTimeout(error: unknown): boolean {
-  return error instanceof TributaryError && (error.cause as { code?: unknown } | undefined)?.code === '55P03'
+  return error instanceof TributaryError && systemCode(error.cause) === '55P03'
 }

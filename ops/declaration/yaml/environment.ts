@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
+import { systemCode } from '../../../schemas/errors.ts'
 
 /** The variables a declaration may refer to, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -76,8 +77,7 @@ function lookUp(name: string, env: Environment, readSecret: ReadSecret): string 
     return readSecret(path).replace(/\r?\n$/, '')
   } catch (error) {
     // Only the code is told: the text of the error repeats the variable's value, which may be the secret itself by mistake.
-    const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unreadable'
-    return { fault: `the file that ${name}_FILE names cannot be read (${code})` }
+    return { fault: `the file that ${name}_FILE names cannot be read (${systemCode(error) ?? 'unreadable'})` }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { BreakerState } from '../../../consumers/breaker.ts'
+import type { BreakerState } from '../../../consumers/health/breaker.ts'
 import { LatencyWindow, type Percentiles } from './rolling.ts'
 
 /** `down`: its breaker is open · `retrying`: it answered something that is tried again · `catching-up`: more waits than usual. */

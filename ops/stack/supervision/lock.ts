@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { link, rename, rm, writeFile } from 'node:fs/promises'
-import { TributaryError } from '../../../schemas/errors.ts'
+import { systemCode, TributaryError } from '../../../schemas/errors.ts'
 import { type DataFolder, logFile } from '../data-folder.ts'
 import { identitySchema, isAlive, type ProcessIdentity } from './process-identity.ts'
 import { readIfPresent } from './run-record.ts'
@@ -107,7 +107,7 @@ async function linked(from: string, to: string): Promise<boolean> {
     await link(from, to)
     return true
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false
+    if (systemCode(cause) === 'EEXIST') return false
     throw cause
   }
 }

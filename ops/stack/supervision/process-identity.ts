@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import { systemCode } from '../../../schemas/errors.ts'
 
 /** A process, and a mark of when it started: a pid alone may belong to another process by now. */
 export interface ProcessIdentity {
@@ -41,7 +42,7 @@ function startMarkFromPs(pid: number): string | undefined {
 }
 
 function isMissing(cause: unknown): boolean {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const code = systemCode(cause)
   return code === 'ENOENT' || code === 'ESRCH'
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
+import { systemCode } from '../../../schemas/errors.ts'
 import type { DataFolder } from '../data-folder.ts'
 import { SERVICE_NAMES } from '../services.ts'
 import { identitySchema } from './process-identity.ts'
@@ -31,7 +32,7 @@ export async function readIfPresent(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    if (systemCode(cause) === 'ENOENT') return undefined
     throw cause
   }
 }
