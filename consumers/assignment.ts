@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { Lanes } from './lanes.ts'
+import { Lanes } from './lanes/lanes.ts'
+import { OffsetTracker } from './lanes/offsets.ts'
 import type { Ledger, Scope } from './ledger/ledger.ts'
-import { OffsetTracker } from './offsets.ts'
 
 /** A partition that the group has given to this member, from one assignment to its end. A new assignment is a new object. */
 export class Assignment {

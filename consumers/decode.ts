@@ -6,7 +6,7 @@ import type { Change } from '../schemas/delta.ts'
 import { TributaryError } from '../schemas/errors.ts'
 import { recordKey, recordVersion } from '../schemas/record-head.ts'
 import type { Version } from '../schemas/version.ts'
-import type { Waiting } from './lanes.ts'
+import type { Waiting } from './lanes/lanes.ts'
 
 /** What a lane needs to know of a record, without reading its body: most bodies of a backlog are coalesced away. */
 export function readHead(record: IncomingRecord): { key: string; version: Version } | null {

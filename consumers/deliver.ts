@@ -6,7 +6,7 @@ import { decode } from './decode.ts'
 import { bytesOf, runsOf } from './fetch-claims.ts'
 import { gate } from './gate.ts'
 import { type DeliveryContext, type Item, newItem, type Route } from './item.ts'
-import type { Settled, Waiting } from './lanes.ts'
+import type { Settled, Waiting } from './lanes/lanes.ts'
 import { settle } from './settle.ts'
 
 export interface Delivered {

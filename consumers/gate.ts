@@ -1,8 +1,8 @@
 import { TributaryError } from '../schemas/errors.ts'
-import { resolvedRecord } from './dead-letter.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
-import type { Settled } from './lanes.ts'
+import type { Settled } from './lanes/lanes.ts'
 import { packVersion, parseAnswer, staleLetter } from './ledger/entry.ts'
+import { resolvedRecord } from './letters/dead-letter.ts'
 import { planPatch } from './patch.ts'
 import { stillOwns } from './settle.ts'
 

@@ -2,7 +2,7 @@ import type { Change } from '../schemas/delta.ts'
 import type { EntityClass } from '../schemas/entity.ts'
 import type { Value } from '../schemas/field-type.ts'
 import type { Version } from '../schemas/version.ts'
-import type { BreakerState } from './breaker.ts'
+import type { BreakerState } from './health/breaker.ts'
 
 /** What the consuming side tells whoever watches (metrics, the live view). Called often; must be quick and never throw. */
 export interface DeliveryObserver {

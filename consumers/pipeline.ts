@@ -11,18 +11,18 @@ import { createDeltaDecoder } from '../schemas/codec.ts'
 import { fateOf, TributaryError } from '../schemas/errors.ts'
 import type { Registry } from '../schemas/registry.ts'
 import { commandsTopic, deadLetterTopic } from '../schemas/topics.ts'
-import type { BreakerPolicy } from './breaker.ts'
-import { DeadLetterWriter } from './dead-letter.ts'
 import { Engine } from './engine.ts'
 import { ClaimFetcher } from './fetch-claims.ts'
-import { Health } from './health.ts'
+import type { BreakerPolicy } from './health/breaker.ts'
+import { Health } from './health/health.ts'
 import type { Route } from './item.ts'
 import type { Ledger } from './ledger/ledger.ts'
-import { LetterDesk } from './letter-desk.ts'
+import { DeadLetterWriter } from './letters/dead-letter.ts'
+import { LetterDesk } from './letters/letter-desk.ts'
 import { Membership } from './membership.ts'
 import type { DeliveryObserver } from './observer.ts'
 import type { RetryPolicy } from './outcomes.ts'
-import { resyncPartition } from './resync.ts'
+import { resyncPartition } from './resync/resync.ts'
 import { Sweeping } from './sweep/sweeping.ts'
 
 export interface DeliveryOptions {
@@ -40,7 +40,7 @@ export interface DeliveryOptions {
   readonly concurrency: number
   readonly retry: RetryPolicy
   readonly breaker: BreakerPolicy
-  /** The share of the destination's allowance that is left to others; see consumers/health.ts. */
+  /** The share of the destination's allowance that is left to others; see consumers/health/health.ts. */
   readonly reserve: number
   /** How long the topics keep a delete, at least: who was away for longer has missed some. */
   readonly deleteRetentionMs: number

@@ -1,12 +1,12 @@
 import type { OutgoingRecord } from '../connectors/kafka/producer.ts'
 import { fateOf } from '../schemas/errors.ts'
 import type { Assignment } from './assignment.ts'
-import type { DeadLetter } from './dead-letter.ts'
-import { deadLetterRecord, resolvedRecord } from './dead-letter.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
-import type { Settled } from './lanes.ts'
+import type { Settled } from './lanes/lanes.ts'
 import { packApplied, packFailures, packVersion } from './ledger/entry.ts'
 import type { SettleRequest } from './ledger/ledger.ts'
+import type { DeadLetter } from './letters/dead-letter.ts'
+import { deadLetterRecord, resolvedRecord } from './letters/dead-letter.ts'
 import { type Circumstances, CONSEQUENCES, isAttempt, nextTryAt, waitMs } from './outcomes.ts'
 
 /**

@@ -8,9 +8,9 @@ import { recordKey, recordVersion } from '../../schemas/record-head.ts'
 import { compareVersions, type Version, versionFromBytes } from '../../schemas/version.ts'
 import type { Assignment } from '../assignment.ts'
 import type { Engine } from '../engine.ts'
+import { NO_TRIALS } from '../lanes/trials.ts'
 import type { Ledger, LiveKey } from '../ledger/ledger.ts'
-import { Offers } from '../offers.ts'
-import { NO_TRIALS } from '../trials.ts'
+import { Offers } from '../resync/offers.ts'
 import { sweepVersion } from './decision.ts'
 
 /** The most keys that wait to be looked at once more, and bytes of them: then the partition is read for these. */

@@ -1,17 +1,13 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { verifyTopic } from '../../ops/verify/verify-topic.ts'
 import { loadStored } from '../../producers/positions.ts'
-import { createFlow, eventually, type Flow, type FlowProcess, required } from '../support/flow.ts'
-import { openKafkaProxy } from '../support/kafka-proxy.ts'
+import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack, required } from '../support/flow.ts'
+import { openKafkaProxy } from '../support/proxies/kafka-proxy.ts'
 import { untilCaptured, untilSnapshotted } from '../support/quiet.ts'
-import { storiesOf, topicDifferences } from '../support/topic-state.ts'
+import { storiesOf, topicDifferences } from '../support/topics/topic-state.ts'
 
 const declare = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}" }
 entities:

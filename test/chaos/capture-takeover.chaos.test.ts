@@ -3,7 +3,7 @@ import { type KafkaAdmin, openAdmin } from '../../connectors/kafka/admin.ts'
 import { createFlow, eventually, type Flow } from '../support/flow.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { differences } from '../support/rows.ts'
-import { readHistory, staleTails } from '../support/topic-history.ts'
+import { readHistory, staleTails } from '../support/topics/topic-history.ts'
 import { declare, SOURCE_SQL, TABLES } from './workload/tables.ts'
 
 let flow: Flow

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openAdmin } from '../../connectors/kafka/admin.ts'
-import { alterTopics, EAGER_COMPACTION, SEGMENT_MS } from '../support/compaction.ts'
-import { createFlow, eventually, type Flow } from '../support/flow.ts'
+import { createFlow, eventually, type Flow, onLocalStack } from '../support/flow.ts'
 import { ageLedger } from '../support/old-ledger.ts'
 import { untilCaptured, untilQuiet } from '../support/quiet.ts'
 import { type ComparedTable, differences } from '../support/rows.ts'
-import { readHistory } from '../support/topic-history.ts'
+import { alterTopics, EAGER_COMPACTION, SEGMENT_MS } from '../support/topics/compaction.ts'
+import { readHistory } from '../support/topics/topic-history.ts'
 
 const KEYS = 24
 /** Enough that each partition has one. */
@@ -31,11 +31,7 @@ const subscriber = (name: string, schema: string) => `
 `
 
 const declare = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}" }
 entities:

@@ -3,9 +3,9 @@ import { createFlow, eventually, type Flow, type FlowProcess, required } from '.
 import { openGroupMembers } from '../support/group-members.ts'
 import type { Hold } from '../support/hold.ts'
 import { ageLedger } from '../support/old-ledger.ts'
+import { openRedisProxy } from '../support/proxies/redis-proxy.ts'
+import type { TcpProxy } from '../support/proxies/tcp-proxy.ts'
 import { untilQuiet } from '../support/quiet.ts'
-import { openRedisProxy } from '../support/redis-proxy.ts'
-import type { TcpProxy } from '../support/tcp-proxy.ts'
 import { declareItems, ITEMS_SQL, itemDifferences } from './delivery/items.ts'
 import {
   dataverse,

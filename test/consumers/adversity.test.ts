@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Outcome, Patch } from '../../connectors/destination.ts'
-import { NO_TRIALS } from '../../consumers/trials.ts'
+import { NO_TRIALS } from '../../consumers/lanes/trials.ts'
 import type { Value } from '../../schemas/field-type.ts'
 import { deleteOf, recordOf, TOPIC, upsertOf } from './fixtures.ts'
 import { APPLIED, type EngineChoice, startEngine, UNKNOWN } from './own-engine.ts'

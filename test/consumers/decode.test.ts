@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decode, readHead } from '../../consumers/decode.ts'
-import { NO_TRIALS } from '../../consumers/trials.ts'
+import { NO_TRIALS } from '../../consumers/lanes/trials.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { deleteOf, recordOf, sampleDecoder, TOPIC, upsertOf, versionAt } from './fixtures.ts'
 

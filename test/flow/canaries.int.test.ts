@@ -8,8 +8,8 @@ import { startSalesforceSandbox } from '../../connectors/salesforce/sandbox.ts'
 import { startShopifySandbox } from '../../connectors/shopify/sandbox.ts'
 import { captureDeadLetterTopic, deadLetterTopic } from '../../schemas/topics.ts'
 import { startCli } from '../support/cli.ts'
-import { createFlow, eventually, type Flow, required } from '../support/flow.ts'
-import { countRecords } from '../support/topic-history.ts'
+import { createFlow, eventually, type Flow, onLocalStack, required } from '../support/flow.ts'
+import { countRecords } from '../support/topics/topic-history.ts'
 
 // Values that stand nowhere else. Keys are not personal; everything else that a person or a secret has in it must stay inside records, requests
 // and the declaration.
@@ -35,11 +35,7 @@ interface Behind {
 
 const declare = (url: (name: string) => string, more: string) => (prefix: string) =>
   `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}" }
 entities:

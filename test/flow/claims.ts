@@ -1,14 +1,11 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { onLocalStack } from '../support/flow.ts'
 
 /** A pipeline of one table with a field of each type that can be held by reference, and a folder for their values. */
 export const declareDocuments = (prefix: string, folder: string, more = '') => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 ${folder === '' ? '' : `blobs: { type: folder, path: "${folder}" }`}
 ${more}
 sources:

@@ -1,10 +1,7 @@
+import { onLocalStack } from '../support/flow.ts'
 /** A pipeline of one table. What a test of bad input makes wrong is replaced in this text. */
 export const declareCustomers = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}" }
 entities:

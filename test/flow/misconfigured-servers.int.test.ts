@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RunningStack } from '../../ops/stack/stack.ts'
 import { expectError, startCli } from '../support/cli.ts'
 import { createFlow, eventually, type Flow } from '../support/flow.ts'
-import { startOwnStack } from '../support/own-stack.ts'
+import { startOwnStack } from '../support/servers/own-stack.ts'
 import { CUSTOMERS, declareCustomers } from './customers.ts'
 
 let flow: Flow

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { columnType } from '../../connectors/warehouse/sql-names.ts'
 import { parseFieldType } from '../../schemas/field-type.ts'
-import { createFlow, type Flow, type FlowProcess } from '../support/flow.ts'
+import { createFlow, type Flow, type FlowProcess, onLocalStack } from '../support/flow.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { SETUP, TYPES } from './every-type.ts'
 
@@ -9,11 +9,7 @@ let flow: Flow
 let running: FlowProcess
 
 const declare = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}" }
 entities:

@@ -3,7 +3,7 @@ import { createProducer, type OutgoingRecord } from '../../connectors/kafka/prod
 import { verifyTopic } from '../../ops/verify/verify-topic.ts'
 import { createPublished, PUBLISHED_RECORDS_MAX } from '../../producers/published.ts'
 import { type OwnTopics, ownTopics } from '../connectors/kafka/own-topics.ts'
-import { at, deleteAt, valueAt } from '../support/topic-records.ts'
+import { at, deleteAt, valueAt } from '../support/topics/topic-records.ts'
 
 let own: OwnTopics
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
 import { PUBLISHED_RECORDS_MAX, publishedBatches, UNREADABLE_VERSION } from '../../producers/published.ts'
-import { at, deleteAt, valueAt } from '../support/topic-records.ts'
+import { at, deleteAt, valueAt } from '../support/topics/topic-records.ts'
 
 const record = (offset: number, key: string | Buffer | null, parts: Partial<IncomingRecord> = {}): IncomingRecord => ({
   topic: 'p.customer',

@@ -47,6 +47,13 @@ export function required(name: string): string {
   return value
 }
 
+/** The head of a declaration: a pipeline on the stack that the environment names. */
+export const onLocalStack = (prefix: string) => `name: ${prefix}
+kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
+registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
+redis: { url: "\${TRIBUTARY_REDIS_URL}" }
+ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }`
+
 /**
  * @param declare the declaration's text for a prefix; databases and addresses are named as in the environment of the flow
  * @param settings environment variables that this flow sees otherwise than the run, such as a Redis of its own

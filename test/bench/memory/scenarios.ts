@@ -1,5 +1,6 @@
 import type postgres from 'postgres'
 import type { Flow } from '../../support/flow.ts'
+import { onLocalStack } from '../../support/flow.ts'
 
 export const SOURCE = 'erp'
 
@@ -38,11 +39,7 @@ const entityText = (name: string, partitions: number) => `
 
 const declare = (names: readonly string[], partitions: number) => (prefix: string) =>
   `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   ${SOURCE}: { type: postgres, url: "\${ERP_URL}" }
 entities:${names.map((name) => entityText(name, partitions)).join('')}

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { connectKafka } from '../../../connectors/kafka/client.ts'
-import { createFlow, eventually, type Flow, required } from '../../support/flow.ts'
+import { createFlow, eventually, type Flow, onLocalStack, required } from '../../support/flow.ts'
 import { COLUMNS, ENTITY, SOURCE_SQL } from './workload.ts'
 
 export const SOURCE = 'erp'
@@ -22,11 +22,7 @@ export interface BenchPipeline {
 }
 
 const declare = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   ${SOURCE}: { type: postgres, url: "\${ERP_URL}" }
 entities:

@@ -1,6 +1,6 @@
 import { eventually, type FlowProcess } from '../../support/flow.ts'
 import type { Hold } from '../../support/hold.ts'
-import type { TcpProxy } from '../../support/tcp-proxy.ts'
+import type { TcpProxy } from '../../support/proxies/tcp-proxy.ts'
 import type { Random } from '../workload/random.ts'
 import type { Subscriber } from './subscribers.ts'
 

@@ -1,5 +1,6 @@
 import { pause } from '../../../connectors/pause.ts'
 import type { Flow } from '../../support/flow.ts'
+import { onLocalStack } from '../../support/flow.ts'
 import { type Random, seededRandom } from '../workload/random.ts'
 import type { Fields, Subscriber } from './subscribers.ts'
 
@@ -11,11 +12,7 @@ export const ITEMS_SQL = `
 
 export const declareItems = (subscribers: readonly Subscriber[]) => (prefix: string) =>
   `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}" }
 entities:

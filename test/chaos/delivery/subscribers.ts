@@ -6,8 +6,8 @@ import { SANDBOX_CLIENT, startSalesforceSandbox } from '../../../connectors/sale
 import { SANDBOX_TOKEN, startShopifySandbox } from '../../../connectors/shopify/sandbox.ts'
 import type { Flow } from '../../support/flow.ts'
 import type { Hold, Side } from '../../support/hold.ts'
-import { openHttpProxy } from '../../support/http-proxy.ts'
-import { openPostgresProxy } from '../../support/postgres-proxy.ts'
+import { openHttpProxy } from '../../support/proxies/http-proxy.ts'
+import { openPostgresProxy } from '../../support/proxies/postgres-proxy.ts'
 
 /** One key's mapped fields, as texts; null for a field that is empty. */
 export type Fields = Readonly<Record<'name' | 'detail' | 'revision', string | null>>

@@ -1,6 +1,6 @@
 import { openAdmin } from '../../../connectors/kafka/admin.ts'
 import { deadLetterTopic } from '../../../schemas/topics.ts'
-import { createFlow, type Flow, type FlowProcess } from '../../support/flow.ts'
+import { createFlow, type Flow, type FlowProcess, onLocalStack } from '../../support/flow.ts'
 import { ageLedger } from '../../support/old-ledger.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 
@@ -9,11 +9,7 @@ const SUBSCRIBERS = ['crm', 'store', 'warehouse'] as const
 export type SubscriberName = (typeof SUBSCRIBERS)[number]
 
 const declare = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}" }
 entities:

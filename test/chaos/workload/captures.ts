@@ -1,5 +1,5 @@
 import type { Flow, FlowProcess } from '../../support/flow.ts'
-import type { KafkaProxy } from '../../support/kafka-proxy.ts'
+import type { KafkaProxy } from '../../support/proxies/kafka-proxy.ts'
 
 /** Capture processes of one source, of which one has the slot and the others wait, each with a way of its own to Kafka. */
 export interface Captures {

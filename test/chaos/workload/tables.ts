@@ -1,3 +1,4 @@
+import { onLocalStack } from '../../support/flow.ts'
 import type { ComparedTable } from '../../support/rows.ts'
 
 /** Four tables of different shapes, few keys each, so that sessions meet. */
@@ -18,11 +19,7 @@ export const SOURCE_SQL = `
   INSERT INTO stock SELECT 'p' || i % 3, 'i' || i, i, current_date FROM generate_series(1, 12) i;`
 
 export const declare = (prefix: string) => `
-name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
-registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
-redis: { url: "\${TRIBUTARY_REDIS_URL}" }
-ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
+${onLocalStack(prefix)}
 sources:
   erp: { type: postgres, url: "\${ERP_URL}", snapshot: { chunkRows: 5 } }
 entities:

@@ -8,8 +8,8 @@ import { createGroupConsumer } from '../../../connectors/kafka/consumer.ts'
 import { createProducer } from '../../../connectors/kafka/producer.ts'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
 import { scanTopic } from '../../../connectors/kafka/scan-topic.ts'
-import { EAGER_COMPACTION, SEGMENT_MS } from '../../support/compaction.ts'
 import { eventually, required } from '../../support/flow.ts'
+import { EAGER_COMPACTION, SEGMENT_MS } from '../../support/topics/compaction.ts'
 
 /*
  * The first segment of the topic is written by one producer in two batches, of which compaction leaves this:

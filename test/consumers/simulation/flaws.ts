@@ -1,4 +1,4 @@
-import type { LedgerFlaws } from '../ledger-model.ts'
+import type { LedgerFlaws } from '../ledger/ledger-model.ts'
 
 /** What a negative control breaks on purpose. Nothing of it exists outside the simulation. */
 export interface Flaws extends LedgerFlaws {

@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
-import type { Waiting } from '../../../consumers/lanes.ts'
-import { NO_TRIALS } from '../../../consumers/trials.ts'
+import type { Waiting } from '../../../consumers/lanes/lanes.ts'
+import { NO_TRIALS } from '../../../consumers/lanes/trials.ts'
 import { parseDeadLetter } from '../../../schemas/dead-letter.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { recordVersion } from '../../../schemas/record-head.ts'
@@ -29,7 +29,7 @@ export function letterOf(
   return { key, version, nextTryAtMs, record }
 }
 
-/** What consumers/letter-desk.ts makes of a letter. */
+/** What consumers/letters/letter-desk.ts makes of a letter. */
 export function broughtBack({ record }: Letter, isReplay: boolean, onSettled: () => void): Waiting {
   const head = headOf(record)
   const value = record.value!.length === 0 ? null : record.value

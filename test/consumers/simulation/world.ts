@@ -4,7 +4,7 @@ import { packFingerprints, unpackFingerprints } from '../../../consumers/fingerp
 import { packVersion } from '../../../consumers/ledger/entry.ts'
 import { formatVersion } from '../../../schemas/version.ts'
 import { FINGERPRINTER, MAPPING } from '../fixtures.ts'
-import { LedgerModel } from '../ledger-model.ts'
+import { LedgerModel } from '../ledger/ledger-model.ts'
 import type { Flaws } from './flaws.ts'
 import { broughtBack, type Letter, letterOf } from './letters.ts'
 import { type Call, cutOff, LATE_MS, Member, type Request, SESSION_MS } from './member.ts'

@@ -3,7 +3,7 @@ import type { Scope } from '../../../consumers/ledger/ledger.ts'
 import { liveVersion } from '../../../consumers/ledger/stored-entry.ts'
 import type { Change } from '../../../schemas/delta.ts'
 import { ROUTE, TOPIC } from '../fixtures.ts'
-import { entryKey, failingKey } from '../ledger-model.ts'
+import { entryKey, failingKey } from '../ledger/ledger-model.ts'
 import { type EngineChoice, startEngine } from '../own-engine.ts'
 import { ownHistory } from '../own-history.ts'
 

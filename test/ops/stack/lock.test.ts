@@ -54,7 +54,7 @@ test('a lock that a crash left half written is taken over', async () => {
 test('of many that find a stale lock at once, one gets it', async () => {
   const folder = await emptyFolder()
   await writeFile(folder.lockFile, JSON.stringify(RECYCLED))
-  const script = new URL('../../support/lock-contender.ts', import.meta.url).pathname
+  const script = new URL('../../support/servers/lock-contender.ts', import.meta.url).pathname
   const contenders = Array.from({ length: 6 }, async () => {
     const child = spawn(process.execPath, [script, folder.root], { stdio: ['pipe', 'pipe', 'inherit'] })
     const [answer] = (await once(child.stdout!.setEncoding('utf8'), 'data')) as [string]

@@ -22,9 +22,9 @@ import {
 import { lockOwner } from '../../../ops/stack/supervision/lock.ts'
 import { isAlive, type ProcessIdentity } from '../../../ops/stack/supervision/process-identity.ts'
 import { readRecord } from '../../../ops/stack/supervision/run-record.ts'
-import { ownDataDir, startOwnStack } from '../../support/own-stack.ts'
+import { ownDataDir, startOwnStack } from '../../support/servers/own-stack.ts'
 
-const PARENT = fileURLToPath(new URL('../../support/stack-parent.ts', import.meta.url))
+const PARENT = fileURLToPath(new URL('../../support/servers/stack-parent.ts', import.meta.url))
 const UNTIL = { timeout: 45_000, interval: 25 }
 
 const env = withoutAddresses(process.env)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OwnTopics, ownTopics } from '../../connectors/kafka/own-topics.ts'
 import { closedPort, expectError, expectReadable, runCli } from '../../support/cli.ts'
-import { at, valueAt } from '../../support/topic-records.ts'
+import { at, valueAt } from '../../support/topics/topic-records.ts'
 
 const PERSONAL_KEY = 'ada@example.org'
 let own: OwnTopics

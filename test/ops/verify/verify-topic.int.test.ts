@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
 import { type TopicVerdict, type VerifyOptions, verifyTopic } from '../../../ops/verify/verify-topic.ts'
 import { type OwnTopics, ownTopics } from '../../connectors/kafka/own-topics.ts'
-import { EAGER_COMPACTION } from '../../support/compaction.ts'
 import { eventually } from '../../support/flow.ts'
-import { at, deleteAt, valueAt } from '../../support/topic-records.ts'
+import { EAGER_COMPACTION } from '../../support/topics/compaction.ts'
+import { at, deleteAt, valueAt } from '../../support/topics/topic-records.ts'
 
 let own: OwnTopics
 

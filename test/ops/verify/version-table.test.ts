@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { hashKey, type KeyHash } from '../../../connectors/kafka/keys/key-hash.ts'
 import { VersionTable } from '../../../ops/verify/version-table.ts'
 import { compareVersions, type Version } from '../../../schemas/version.ts'
-import { at } from '../../support/topic-records.ts'
+import { at } from '../../support/topics/topic-records.ts'
 
 const hash = (key: string, partition = 0): KeyHash => hashKey(Buffer.from(key), partition, { slice: 0, rest: 0 })
 
