@@ -20,11 +20,11 @@ subscribers:
   warehouse:
     type: warehouse
     url: "\${WAREHOUSE_URL}"
-    entities: { customer: { target: customers } }
+    entities: { customer: { table: customers } }
   mirror:
     type: warehouse
     url: "\${MIRROR_URL}"
-    entities: { customer: { target: mirrored_customers } }
+    entities: { customer: { table: mirrored_customers } }
 `
 
 let flow: Flow | undefined
@@ -36,7 +36,6 @@ test('a subscriber that refuses its login at the start holds up no other, and is
   flow = await createFlow(
     declare,
     'CREATE TABLE customers (id bigint PRIMARY KEY, revision bigint); INSERT INTO customers VALUES (1, 1)',
-    { MIRROR_URL: process.env.TRIBUTARY_POSTGRES_URL! },
   )
   const { warehouse, source, prefix, warehouseUrl } = flow
   Object.assign(flow.env, { MIRROR_URL: warehouseUrl })
