@@ -10,7 +10,7 @@ export async function openRedisProxy(url: string): Promise<TcpProxy & { readonly
   const { hostname: host, port } = new URL(url)
   const kinds = new Map<string, string>()
   for (const name of SCRIPTS) {
-    const text = readFileSync(new URL(`../../consumers/ledger/${name}.lua`, import.meta.url), 'utf8')
+    const text = readFileSync(new URL(`../../../consumers/ledger/${name}.lua`, import.meta.url), 'utf8')
     kinds.set(text, name)
     kinds.set(createHash('sha1').update(text).digest('hex'), name)
   }
