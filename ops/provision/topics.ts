@@ -25,6 +25,8 @@ export function wantedTopics(declaration: Declaration): readonly TopicSettings[]
   const shared = {
     'cleanup.policy': 'compact',
     'max.message.bytes': String(MESSAGE_BYTES_MAX),
+    // The broker's clock alone: it refuses what a producer dates an hour ahead, and compacts at once what one dates long ago.
+    'message.timestamp.type': 'LogAppendTime',
     'min.insync.replicas': String(replication >= 3 ? 2 : 1),
     'unclean.leader.election.enable': 'false',
     // An erased value is gone once its segment is closed and compacted: half the time for each.
@@ -73,6 +75,7 @@ export function wantedTopics(declaration: Declaration): readonly TopicSettings[]
 export const COMPARED_CONFIGS = [
   'cleanup.policy',
   'max.message.bytes',
+  'message.timestamp.type',
   'min.insync.replicas',
   'unclean.leader.election.enable',
   'segment.ms',

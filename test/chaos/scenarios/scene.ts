@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { deadLetterTopic } from '../../../schemas/topics.ts'
+import { createFlow, eventually, type Flow, type FlowProcess } from '../../support/flow.ts'
+import { ageLedger } from '../../support/old-ledger.ts'
+import { untilQuiet } from '../../support/quiet.ts'
+import { countRecords, readHistory, staleTails } from '../../support/topics/topic-history.ts'
+import { declareItems, ITEMS_SQL, itemDifferences } from '../delivery/items.ts'
+import { type Subscriber, setBacks, WAREHOUSE_HISTORY } from '../delivery/subscribers.ts'
+
+/** One table, and subscribers that tell in what order revisions took effect. */
+export interface Scene {
+  readonly flow: Flow
+  readonly subscribers: readonly Subscriber[]
+  /** Starts a process that goes by these addresses and settings; its log is in {@link story}. */
+  start(settings: Readonly<Record<string, string>>, ...args: string[]): FlowProcess
+  /** Starts the delivery to a subscriber. */
+  deliver(subscriber: Subscriber, settings?: Readonly<Record<string, string>>): Promise<FlowProcess>
+  /** What every process wrote, for a test that failed. */
+  story(): string
+  close(): Promise<void>
+}
+
+/** @param settings environment variables of all its processes, such as the address of a server of its own */
+export async function openScene(
+  subscribers: readonly Subscriber[],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Scene> {
+  // Halves what a start costs.
+  const cache = mkdtempSync(join(tmpdir(), 'tributary-compiled-'))
+  const flow = await createFlow(declareItems(subscribers), ITEMS_SQL, { NODE_COMPILE_CACHE: cache, ...settings })
+  const processes: { readonly name: string; readonly process: FlowProcess }[] = []
+  const scene: Scene = {
+    flow,
+    subscribers,
+    start(own, ...args) {
+      const process = flow.startWith(own, ...args)
+      processes.push({ name: args.join(' '), process })
+      return process
+    },
+    deliver: async (subscriber, own = {}) =>
+      scene.start({ ...(await subscriber.settings(flow)), ...own }, 'deliver', subscriber.name),
+    story: () => processes.map(({ name, process }) => `--- ${name}\n${process.log()}`).join('\n'),
+    async close() {
+      await flow.close()
+      await Promise.all(subscribers.map((subscriber) => subscriber.close()))
+      rmSync(cache, { recursive: true, force: true })
+    },
+  }
+  try {
+    await flow.provision()
+    if (subscribers.some(({ name }) => name === 'warehouse')) await flow.warehouse.unsafe(WAREHOUSE_HISTORY)
+    await ageLedger(flow)
+  } catch (error) {
+    await scene.close()
+    throw error
+  }
+  return scene
+}
+
+/** Changes or makes an item; its revision only grows. */
+export async function put(flow: Flow, id: string, name: string, detail: string | null = null): Promise<void> {
+  await flow.source`INSERT INTO items VALUES (${id}, ${name}, ${detail}, nextval('revisions'))
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, detail = excluded.detail, revision = excluded.revision`
+}
+
+/** Waits until a subscriber holds this name of an item; null: it holds no such item. */
+export async function untilHeld(
+  scene: Scene,
+  subscriber: Subscriber,
+  id: string,
+  name: string | null,
+  withinMs = 60_000,
+): Promise<void> {
+  await eventually(
+    async () => ((await subscriber.held(scene.flow)).get(id)?.name ?? null) === name,
+    () => `${subscriber.name} has ${name} as the name of ${id}\n${scene.story()}`,
+    withinMs,
+  )
+}
+
+/**
+ * After quiet: every key's newest version is last on the topic (G1), every subscriber equals the source (G4), nothing was set back where versions
+ * are compared (G3), and nothing was given up (G5).
+ */
+export async function expectRight(scene: Scene, { letters = 0 } = {}): Promise<void> {
+  const { flow, subscribers, story } = scene
+  await untilQuiet(flow).catch((error) => {
+    throw new Error(story(), { cause: error })
+  })
+  expect(staleTails('item', await readHistory(flow, 'item')), story()).toEqual([])
+  for (const subscriber of subscribers) {
+    expect(await itemDifferences(flow, subscriber), story()).toEqual([])
+    if (subscriber.compares) expect(setBacks(await subscriber.revisions(flow)), story()).toEqual([])
+    expect(await countRecords(flow, deadLetterTopic(flow.prefix, subscriber.name)), story()).toBe(letters)
+  }
+}
+
+/** Asks processes to end, which they must do well. */
+export async function endWell(scene: Scene, ...processes: readonly FlowProcess[]): Promise<void> {
+  for (const one of processes) one.kill('SIGTERM')
+  expect(await Promise.all(processes.map(({ exited }) => exited)), scene.story()).toEqual(processes.map(() => 0))
+}
