@@ -13,6 +13,8 @@ export interface KafkaProxy {
   delaySend(afterMs: number): void
   /** Keeps the next request for a producer id back, until it is released. */
   holdProducerId(): HeldRequest
+  /** Keeps the next produce request back, until it is released; it reaches the broker also when its sender is gone. */
+  holdSend(): HeldSend
   /** Passes everything on again. What was held up is lost with its connections. */
   heal(): void
   close(): Promise<void>
@@ -23,6 +25,11 @@ export interface HeldRequest {
   readonly arrived: Promise<void>
   /** Lets it go on to the broker. */
   release(): void
+}
+
+export interface HeldSend extends HeldRequest {
+  /** Resolves when the broker has answered it, with whatever. */
+  readonly answered: Promise<void>
 }
 
 /** Kafka's numbers of requests. */
@@ -45,11 +52,13 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
   let answersToLose = 0
   let delayMs = 0
   let hold: ((pass: () => void) => void) | undefined
+  let sendHold: ((pass: () => void) => void) | undefined
+  let sendAnswered: (() => void) | undefined
 
   const server = net.createServer((client) => {
     const pair = { client, broker: net.connect(Number(port), host) }
     pairs.add(pair)
-    const asked = new Map<number, { readonly api: number; readonly isLost: boolean }>()
+    const asked = new Map<number, { readonly api: number; readonly isLost: boolean; readonly answered?: () => void }>()
     const end = () => {
       pairs.delete(pair)
       client.destroy()
@@ -58,8 +67,9 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
     for (const socket of [client, pair.broker]) socket.setNoDelay(true).on('error', () => {})
     pair.broker.on('close', end)
     let isLate = false
+    let isHeld = false
     client.on('close', () => {
-      if (!isLate) end()
+      if (!isLate && !isHeld) end()
     })
     onFrames(client, (frame) => {
       if (stalled || isLate) return
@@ -77,8 +87,20 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
       }
       const isLost = api === PRODUCE && answersToLose > 0
       if (isLost) answersToLose--
-      asked.set(frame.readInt32BE(8), { api, isLost })
       const pass = () => pair.broker.write(frame)
+      if (api === PRODUCE && sendHold !== undefined) {
+        isHeld = true
+        const answered = () => {
+          isHeld = false
+          sendAnswered?.()
+          if (client.destroyed) end()
+        }
+        asked.set(frame.readInt32BE(8), { api, isLost, answered })
+        sendHold(pass)
+        sendHold = undefined
+        return
+      }
+      asked.set(frame.readInt32BE(8), { api, isLost })
       if (api === INIT_PRODUCER_ID && hold !== undefined) {
         hold(pass)
         hold = undefined
@@ -89,6 +111,7 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
       const correlation = frame.readInt32BE(4)
       const question = asked.get(correlation)
       asked.delete(correlation)
+      if (question?.answered !== undefined) question.answered()
       if (question?.isLost) return end()
       if (question?.api === METADATA || question?.api === FIND_COORDINATOR) rewrite(frame)
       client.write(frame)
@@ -128,6 +151,15 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
       }
       return { arrived: arrived.promise, release: () => released.resolve() }
     },
+    holdSend() {
+      const [arrived, released, answered] = [signal(), signal(), signal()]
+      sendAnswered = answered.resolve
+      sendHold = (pass) => {
+        arrived.resolve()
+        void released.promise.then(pass)
+      }
+      return { arrived: arrived.promise, release: () => released.resolve(), answered: answered.promise }
+    },
     heal() {
       answersToLose = 0
       delayMs = 0
@@ -148,6 +180,8 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
 
 /** How long the broker may take to append what came late. */
 const LATE_LINGER_MS = 1_000
+
+const signal = () => Promise.withResolvers<void>()
 
 function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4)

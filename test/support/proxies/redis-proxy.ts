@@ -5,12 +5,19 @@ import { openTcpProxy, type Piece, type TcpProxy } from './tcp-proxy.ts'
 const SCRIPTS = ['claim', 'gate', 'settle'] as const
 const LINE = Buffer.from('\r\n')
 
-/** A way to Redis that knows the ledger's scripts: the kinds of its requests are `claim`, `gate` and `settle`. */
-export async function openRedisProxy(url: string): Promise<TcpProxy & { readonly url: string }> {
+/**
+ * A way to Redis that knows the ledger's scripts: the kinds of its requests are `claim`, `gate` and `settle`.
+ * @param sent a script's text as it is sent, where that is not the file's
+ */
+export async function openRedisProxy(
+  url: string,
+  sent: (name: string, text: string) => string = (_name, text) => text,
+): Promise<TcpProxy & { readonly url: string }> {
   const { hostname: host, port } = new URL(url)
   const kinds = new Map<string, string>()
   for (const name of SCRIPTS) {
-    const text = readFileSync(new URL(`../../../consumers/ledger/${name}.lua`, import.meta.url), 'utf8')
+    const file = new URL(`../../../consumers/ledger/${name}.lua`, import.meta.url)
+    const text = sent(name, readFileSync(file, 'utf8'))
     kinds.set(text, name)
     kinds.set(createHash('sha1').update(text).digest('hex'), name)
   }
