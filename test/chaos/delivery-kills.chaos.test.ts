@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { deadLetterTopic } from '../../schemas/topics.ts'
 import { createFlow, type Flow, required } from '../support/flow.ts'
@@ -52,12 +49,9 @@ test(`killed at every crash point, delivery loses nothing and sets nothing back 
   await ageLedger(flow)
   const capture = flow.start('capture', 'erp')
   const changes = keepChanging(flow, SEED)
-  // Halves what a start costs.
-  const cache = mkdtempSync(join(tmpdir(), 'tributary-compiled-'))
-  onTestFinished(() => rmSync(cache, { recursive: true, force: true }))
   const killed = new Map<string, Killed[]>()
   const rounds = Math.ceil(KILLS / subscribers.length)
-  await Promise.all(subscribers.map((subscriber) => killInTurn(flow, subscriber, rounds, killed, cache)))
+  await Promise.all(subscribers.map((subscriber) => killInTurn(flow, subscriber, rounds, killed)))
   const changed = await changes.stop()
 
   const story = () => `SEED=${SEED}\n${JSON.stringify([...killed])}\n${capture.log()}`
@@ -78,7 +72,6 @@ async function killInTurn(
   subscriber: Subscriber,
   rounds: number,
   killed: Map<string, Killed[]>,
-  cache: string,
 ): Promise<void> {
   const random = seededRandom(SEED, subscriber.name)
   const done: Killed[] = []
@@ -87,8 +80,7 @@ async function killInTurn(
   onTestFinished(() => ledger.close())
   const members = await openGroupMembers()
   const groupId = `${flow.prefix}.${subscriber.name}.standard`
-  const paths = { TRIBUTARY_REDIS_URL: ledger.url, ...(await subscriber.settings(flow)) }
-  const settings = { ...paths, NODE_COMPILE_CACHE: cache }
+  const settings = { TRIBUTARY_REDIS_URL: ledger.url, ...(await subscriber.settings(flow)) }
   const start = () => flow.startWith(settings, 'deliver', subscriber.name)
   const landings: Promise<void>[] = []
   try {
