@@ -155,6 +155,15 @@ export interface About {
    * topic; else only the newest.
    */
   readonly isContinuous: boolean
+  /**
+   * Entities whose records are completed from the row as it is when it is read, as the source's log leaves values out: what a record says may
+   * be newer than its version, so only the last state of a key can be looked for.
+   */
+  readonly completed: readonly string[]
+  /** The groups' promise of G8: what is committed after `recoveredMs` takes effect within this. */
+  readonly latencyMsMax: number
+  /** When everything that was committed before the last fault was healed had arrived; null when the run did not get there. */
+  readonly recoveredMs: number | null
   /** Texts that may be in no output: passwords and personal values of this run. */
   readonly secrets: readonly string[]
   readonly rssBytesMax: number
@@ -184,8 +193,11 @@ export function historyOf(about: Partial<About>, parts: Partial<Omit<RunHistory,
       quietWithinMs: 180_000,
       destinations: [],
       isContinuous: true,
+      completed: [],
+      latencyMsMax: 60_000,
+      recoveredMs: null,
       secrets: [],
-      rssBytesMax: Number.POSITIVE_INFINITY,
+      rssBytesMax: Number.MAX_SAFE_INTEGER,
       ...about,
     },
     ...{

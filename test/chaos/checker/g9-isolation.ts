@@ -1,0 +1,41 @@
+import type { RunHistory } from '../histories/history.ts'
+import { type ObjectHistory, project, same } from './objects.ts'
+import type { Verdict, Violation } from './verdict.ts'
+
+/**
+ * G9: a failing subscriber delays no other. While one destination alone is failing, each of the others takes changes that are made
+ * meanwhile: such a fault is ended by whoever makes it only when that was seen, or when it took too long.
+ */
+export function checkG9({ about, faults }: RunHistory, objects: readonly ObjectHistory[]): Verdict {
+  const violations: Violation[] = []
+  let compared = 0
+  for (const fault of faults) {
+    if (fault.alone === undefined) continue
+    const isWithin = ({ atMs }: { readonly atMs: number }) => atMs >= fault.fromMs && atMs <= fault.toMs
+    for (const { name, fields } of about.destinations) {
+      if (name === fault.alone) continue
+      const changed = objects.filter(({ entity, source }) => fields[entity] !== undefined && source.some(isWithin))
+      if (changed.length === 0) continue
+      compared++
+      const arrived = changed.some(({ entity, source, effects }) => {
+        const applied = (effects.get(name) ?? []).filter((one) => one.result === 'applied' && isWithin(one))
+        return source
+          .filter(isWithin)
+          .some((change) =>
+            applied.some(
+              ({ atMs, after }) => atMs >= change.atMs && same(after, project(change.fields, fields[entity])),
+            ),
+          )
+      })
+      if (!arrived)
+        violations.push({
+          guarantee: 'G9',
+          entity: '',
+          key: '',
+          what: `while ${fault.alone} alone was failing (${fault.kind}, ${fault.toMs - fault.fromMs} ms), nothing of ${changed.length} changed objects reached ${name}`,
+          story: [],
+        })
+    }
+  }
+  return { guarantee: 'G9', compared, violations }
+}
