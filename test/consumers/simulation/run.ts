@@ -1,6 +1,7 @@
 import { vi } from 'vitest'
 import type { Flaws } from './flaws.ts'
 import { LATE_MS } from './member.ts'
+import { Origin } from './origin.ts'
 import { type Random, randomOf } from './random.ts'
 import type { Compares } from './subscriber.ts'
 import { World } from './world.ts'
@@ -18,6 +19,9 @@ export async function flush(): Promise<void> {
     await new Promise((resolve) => nextLoop(resolve))
   }
 }
+
+/** Wants faked timers. */
+export const CLOCK = { advance: (ms: number) => void vi.advanceTimersByTime(ms) }
 
 export interface Schedule {
   readonly seed: number
@@ -47,7 +51,7 @@ export async function inWorld(
 ): Promise<string[]> {
   const random = randomOf(seed)
   vi.spyOn(Math, 'random').mockImplementation(() => random.next())
-  const world = new World(random, compares, flaws, { advance: (ms) => vi.advanceTimersByTime(ms) })
+  const world = new World(random, compares, flaws, CLOCK, new Origin(random))
   try {
     await happen(world)
     return await heal(world)

@@ -1,14 +1,15 @@
 import { BatchRefused, type Outcome, type Patch } from '../../../connectors/destination.ts'
+import type { IncomingRecord } from '../../../connectors/kafka/consumer.ts'
 import type { OutgoingRecord } from '../../../connectors/kafka/producer.ts'
 import { packFingerprints, unpackFingerprints } from '../../../consumers/fingerprint.ts'
 import { packVersion } from '../../../consumers/ledger/entry.ts'
-import { formatVersion } from '../../../schemas/version.ts'
+import { formatVersion, type Version } from '../../../schemas/version.ts'
 import { FINGERPRINTER, MAPPING } from '../fixtures.ts'
 import { LedgerModel } from '../ledger/ledger-model.ts'
 import type { Flaws } from './flaws.ts'
 import { broughtBack, type Letter, letterOf } from './letters.ts'
 import { type Call, cutOff, LATE_MS, Member, type Request, SESSION_MS } from './member.ts'
-import { FIELDS, KEYS, Origin } from './origin.ts'
+import { FIELDS, KEYS, type Origin } from './origin.ts'
 import type { Random } from './random.ts'
 import { type Compares, type Condition, Subscriber } from './subscriber.ts'
 
@@ -20,12 +21,28 @@ interface Clock {
   advance(ms: number): void
 }
 
+/** What a world needs of the place where its records come from. */
+export interface Feed {
+  /** What the subscriber is to be like in the end; null for what was deleted. */
+  readonly rows: ReadonlyMap<string, Readonly<Record<string, string>> | null>
+  readonly high: bigint
+  /** Whether every change is on the topic. */
+  readonly published: boolean
+  someKey(): string
+  /** A new value for a row that is there. */
+  touch(key: string): void
+  read(from: bigint, max: number): IncomingRecord[]
+  /** The version of what a record said, when it was of this key. */
+  versionAt(offset: bigint, key: string): string | undefined
+  newestOf(key: string): Version | undefined
+}
+
 /** Everything outside a member, and everything that can happen to it. Each method is one thing that a schedule may choose. */
-export class World {
+export class World<From extends Feed = Origin> {
   readonly random: Random
   readonly flaws: Flaws
   readonly compares: Compares
-  readonly origin: Origin
+  readonly origin: From
   readonly subscriber: Subscriber
   readonly ledger: LedgerModel
   readonly failures: Error[] = []
@@ -53,12 +70,12 @@ export class World {
   /** Every letter that ever was written: who replays may have looked long ago. */
   readonly #lettersWritten: Letter[] = []
 
-  constructor(random: Random, compares: Compares, flaws: Flaws, clock: Clock) {
+  constructor(random: Random, compares: Compares, flaws: Flaws, clock: Clock, origin: From) {
     this.random = random
     this.compares = compares
     this.flaws = flaws
     this.#clock = clock
-    this.origin = new Origin(random)
+    this.origin = origin
     this.#lossyAnswers = random.pick([0, 0.05, 0.2])
     this.#otherAnswers = random.pick([0, 0.03, 0.1])
     this.#lossyCalls = random.pick([0, 0, 0.05])
@@ -88,6 +105,10 @@ export class World {
     }
     const { highestFinished } = this.member
     if (highestFinished !== null && highestFinished > this.#committed) this.#committed = highestFinished
+  }
+
+  get committed(): bigint {
+    return this.#committed
   }
 
   heartbeat(): void {
