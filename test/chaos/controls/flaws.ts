@@ -121,7 +121,11 @@ export const FLAWS = {
   uncertainIsCertain: {
     name: 'an uncertain key counts as certain',
     pieces: [
-      { file: 'consumers/ledger/entry.ts', is: "const uncertain = answer[2] === 'u'", becomes: 'const uncertain = false' },
+      {
+        file: 'consumers/ledger/entry.ts',
+        is: "const uncertain = answer[2] === 'u'",
+        becomes: 'const uncertain = false',
+      },
     ],
   },
   runIdIgnored: {
