@@ -17,7 +17,7 @@ import { declare, SOURCE_SQL, TABLES } from './workload/tables.ts'
 
 const SEED = chosenSeed()
 const COMMANDS = { capture: ['capture', 'erp'], delivery: ['deliver', 'warehouse'], other: ['deliver', 'warehouse'] }
-const DOWN_MS = 15_000
+const DOWN_MS = 8_000
 /** Longer than a command may take (consumers/ledger/ledger.ts), so that commands that were given up land afterwards. */
 const FROZEN_MS = 8_000
 

@@ -9,6 +9,7 @@ import { startShopifySandbox } from '../../connectors/shopify/sandbox.ts'
 import { captureDeadLetterTopic, deadLetterTopic } from '../../schemas/topics.ts'
 import { startCli } from '../support/cli.ts'
 import { createFlow, eventually, type Flow, onLocalStack, required } from '../support/flow.ts'
+import { ageLedger } from '../support/old-ledger.ts'
 import { countRecords } from '../support/topics/topic-history.ts'
 
 // Values that stand nowhere else. Keys are not personal; everything else that a person or a secret has in it must stay inside records, requests
@@ -33,6 +34,9 @@ interface Behind {
   readonly sandbox: Sandbox
 }
 
+/** What destinations do wrong is over soon. */
+const SOON = 'retry: { first: 200ms }\n    breaker: { probeEvery: 200ms..1s }'
+
 const declare = (url: (name: string) => string, more: string) => (prefix: string) =>
   `
 ${onLocalStack(prefix)}
@@ -54,18 +58,23 @@ entities:
       note: { type: string, personal: true }
       credit: decimal(12,2)
 subscribers:
-  warehouse: { type: warehouse, url: "\${WAREHOUSE_URL}", entities: { person: { table: people } } }
+  warehouse: { type: warehouse, url: "\${WAREHOUSE_URL}", retry: { first: 200ms }, entities: { person: { table: people } } }
   search:
     type: http
     url: "${url('search')}"
+    ${SOON}
+    timeout: 3s
+    lateRequest: 6s
     secrets: ["\${SIGNING_SECRET}"]
     headers: { authorization: "Bearer \${BEARER}" }
-    timeout: 3s
     allowAddresses: [127.0.0.1]
     entities: { person: { target: "/people/{key}" } }
   sales:
     type: salesforce
     url: "${url('sales')}"
+    ${SOON}
+    timeout: 3s
+    lateRequest: 6s
     clientId: tributary
     clientSecret: "\${SALES_SECRET}"
     allowAddresses: [127.0.0.1]
@@ -74,6 +83,9 @@ subscribers:
   crm:
     type: dataverse
     url: "${url('crm')}"
+    ${SOON}
+    timeout: 3s
+    lateRequest: 6s
     tokenUrl: "${url('crm')}/contoso/oauth2/v2.0/token"
     clientId: ${ENTRA_CLIENT.clientId}
     clientSecret: ${ENTRA_CLIENT.clientSecret}
@@ -82,6 +94,9 @@ subscribers:
   shop:
     type: shopify
     url: "${url('shop')}"
+    ${SOON}
+    timeout: 3s
+    lateRequest: 6s
     accessToken: "\${SHOP_TOKEN}"
     allowAddresses: [127.0.0.1]
     entities: { person: { target: product, key: handle, fields: { title: name, vendor: email, productType: tax, descriptionHtml: note } } }
@@ -131,6 +146,7 @@ test('no secret, no token and nothing of a person is in what processes print, se
   )
   onTestFinished(() => flow.close(), 120_000)
   await flow.provision()
+  await ageLedger(flow)
   await flow.warehouse`ALTER TABLE people ADD CHECK (credit >= 0), ADD UNIQUE (email)`
   const env = { ...flow.env, TRIBUTARY_DEBUG: '1' }
   const running = startCli(['run', '-f', flow.file, '--port', '0', '--log-level', 'debug'], env)
