@@ -13,10 +13,17 @@ export interface RecordingStore extends Pick<Sandbox, 'url' | 'misbehave' | 'clo
   state(): StateEntry[]
 }
 
-/** @param name of the destination; objects are at `/<entity>/<key>` */
-export async function startRecordingStore(name: string): Promise<RecordingStore> {
+/**
+ * @param name of the destination; objects are at `/<entity>/<key>`
+ * @param fields of each entity: one that nobody sent is empty
+ */
+export async function startRecordingStore(
+  name: string,
+  fields: Readonly<Record<string, readonly string[]>>,
+): Promise<RecordingStore> {
   const objects = new Map<string, { readonly entity: string; readonly key: string; readonly fields: Fields }>()
   const history: EffectEntry[] = []
+  const nothing = (entity: string): Fields => Object.fromEntries((fields[entity] ?? []).map((field) => [field, null]))
 
   const carryOut = (request: SandboxRequest, rejects: (key: string) => boolean): SandboxAnswer => {
     const { method, path, headers } = request
@@ -52,7 +59,12 @@ export async function startRecordingStore(name: string): Promise<RecordingStore>
       return { status: 404, body: { title: 'none' } }
     }
     if (method === 'DELETE') objects.delete(path)
-    else objects.set(path, { entity, key, fields: method === 'PUT' ? sent! : { ...held!.fields, ...sent } })
+    else
+      objects.set(path, {
+        entity,
+        key,
+        fields: { ...(method === 'PUT' || !held ? nothing(entity) : held.fields), ...sent },
+      })
     note('applied')
     return method === 'DELETE' ? { status: 204 } : { status: held ? 200 : 201, body: {} }
   }

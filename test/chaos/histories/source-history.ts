@@ -55,7 +55,7 @@ export async function readSourceHistory(sql: postgres.Sql): Promise<SourceEntry[
     (Omit<SourceEntry, 'number' | 'atMs'> & { number: string; at: string; fields: Fields | null })[]
   >`
     SELECT number::text, (extract(epoch FROM at) * 1000)::text AS at, entity, key, fields, transaction
-    FROM tributary_history ORDER BY number`
+    FROM tributary_history ORDER BY tributary_history.number`
   return rows.map(({ number, at, entity, key, fields, transaction }) => ({
     number: Number(number),
     atMs: Math.round(Number(at)),

@@ -45,7 +45,7 @@ function tableSql({ entity, table, columns }: RecordedTable): string {
 export async function readWarehouseHistory(sql: postgres.Sql, destination: string): Promise<EffectEntry[]> {
   const rows = await sql<
     { number: string; at: string; entity: string; key: string; version: Buffer | null; fields: Fields | null }[]
-  >`SELECT number::text, (extract(epoch FROM at) * 1000)::text AS at, entity, key, version, fields FROM tributary_history ORDER BY number`
+  >`SELECT number::text, (extract(epoch FROM at) * 1000)::text AS at, entity, key, version, fields FROM tributary_history ORDER BY tributary_history.number`
   return rows.map(({ number, at, entity, key, version, fields }) => ({
     destination,
     number: Number(number),

@@ -1,0 +1,119 @@
+import { join, resolve } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { addressEnvironment } from '../../../ops/stack/addresses.ts'
+import { defaultDataDir } from '../../../ops/stack/data-folder.ts'
+import { startStack } from '../../../ops/stack/stack.ts'
+import { check } from '../checker/check.ts'
+import { failures, GUARANTEES, type Guarantee, type Verdict } from '../checker/verdict.ts'
+import type { RunHistory } from '../histories/history.ts'
+import { loadHistory, saveHistory } from '../histories/save.ts'
+import { countInto, tellFailures, tellVerdicts, triedUnder } from './report.ts'
+import { runChaos } from './run.ts'
+import { startServers } from './scene.ts'
+
+interface Flags {
+  readonly minutes: number
+  readonly seed: number
+  readonly runs: number
+  readonly json?: boolean
+  readonly keep?: boolean
+  readonly count?: string
+}
+
+function amount(text: string): number {
+  const number = Number(text)
+  if (number > 0 && Number.isFinite(number)) return number
+  throw new InvalidArgumentError('It is a number above 0.')
+}
+
+const whole = (text: string) => Math.floor(amount(text))
+
+/** What no run can go without: the rest depends on which faults the seed chooses. */
+const ALWAYS: readonly Guarantee[] = ['G1', 'G2', 'G3', 'G4', 'G6', 'G7', 'G8', 'G10', 'G12']
+
+function judge(run: RunHistory): {
+  readonly verdicts: readonly Verdict[]
+  readonly failed: ReturnType<typeof failures>
+} {
+  const verdicts = check(run)
+  return { verdicts, failed: failures(verdicts, ALWAYS) }
+}
+
+async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags): Promise<void> {
+  const log = (text: string) => console.error(text)
+  const endings: (() => Promise<void>)[] = []
+  let failedRuns = 0
+  try {
+    const dataDir = join(defaultDataDir(process.env), 'chaos', 'stack')
+    const shared = await startStack({ dataDir, durable: false, services: ['registry', 'postgres'] })
+    endings.push(() => shared.stop())
+    Object.assign(process.env, addressEnvironment(shared.addresses))
+    for (let at = 0; at < runs; at++) {
+      const seed = first + at
+      log(`\nSEED=${seed}, ${minutes} minutes (run ${at + 1} of ${runs})`)
+      const servers = await startServers()
+      const began = performance.now()
+      const onEvent = (text: string) =>
+        log(`${String(Math.round((performance.now() - began) / 1000)).padStart(5)} s  ${text}`)
+      const run = await runChaos({ seed, forMs: minutes * 60_000, servers, onEvent }).finally(() => servers.close())
+      const { verdicts, failed } = judge(run)
+      log(tellVerdicts(verdicts))
+      const folder = resolve(join(defaultDataDir(process.env), 'chaos', `seed-${seed}`))
+      if (failed.length > 0 || keep) await saveHistory(folder, run)
+      if (failed.length > 0) {
+        failedRuns++
+        log(tellFailures(failed))
+        log(`SEED=${seed} failed. Its histories: ${folder}; to check them again: npm run chaos -- check ${folder}`)
+      } else {
+        log(`SEED=${seed} is clean${keep ? `; its histories: ${folder}` : ''}`)
+        if (count) await countInto(count, triedUnder(verdicts, run.faults))
+      }
+      if (json) console.log(JSON.stringify(summary(run, verdicts, failed.length, folder)))
+    }
+  } finally {
+    for (let end = endings.pop(); end !== undefined; end = endings.pop()) await end()
+  }
+  if (failedRuns > 0) process.exitCode = 1
+}
+
+function summary(run: RunHistory, verdicts: readonly Verdict[], failed: number, folder: string) {
+  return {
+    seed: run.about.seed,
+    failed,
+    ...(failed > 0 ? { folder } : {}),
+    changes: run.source.length,
+    records: run.topic.length,
+    effects: run.effects.length,
+    faults: run.faults.map(({ kind, target }) => `${kind} ${target}`),
+    compared: Object.fromEntries(verdicts.map(({ guarantee, compared }) => [guarantee, compared])),
+  }
+}
+
+const program = new Command('chaos')
+  .description('random faults under a random workload, then healed, quiet and checked from what was recorded')
+  .option('--minutes <number>', 'how long faults go on in a run', amount, 3)
+  .option(
+    '--seed <number>',
+    'the first run repeats the choices of this seed',
+    whole,
+    Math.floor(Math.random() * 2 ** 31),
+  )
+  .option('--runs <number>', 'so many runs, each with the next seed', whole, 1)
+  .option('--keep', 'save the histories of clean runs as well')
+  .option('--count <file>', 'add the faults of clean runs to this JSON file, by guarantee')
+  .option('--json', 'print one JSON object a run')
+  .action((flags: Flags) => runAll(flags))
+program
+  .command('check <folder>')
+  .description('check the histories of an earlier run again')
+  .option('--all', `fail unless each of ${GUARANTEES.join(', ')} was tried`)
+  .action(async (folder: string, { all }: { all?: boolean }) => {
+    const run = await loadHistory(folder)
+    const verdicts = check(run)
+    const failed = failures(verdicts, all ? GUARANTEES : ALWAYS)
+    console.log(tellVerdicts(verdicts))
+    if (failed.length === 0) return
+    console.log(tellFailures(failed))
+    process.exitCode = 1
+  })
+await program.parseAsync()

@@ -1,0 +1,92 @@
+import type { Flow, FlowProcess } from '../../support/flow.ts'
+import type { OutputEntry } from '../histories/history.ts'
+
+/** A process of the pipeline: what it is started with, each time anew. */
+export interface MemberPlan {
+  readonly args: readonly string[]
+  /** Environment variables of its own: its ways to the servers. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** The processes of a run, each started again whenever it ends, as whatever looks after processes does. */
+export interface Members {
+  readonly names: readonly string[]
+  kill(name: string): void
+  /** Asks it to end, as at every deployment. */
+  terminate(name: string): void
+  freeze(name: string): void
+  thaw(): void
+  /** Starts one more of a kind for a while: its group shares out anew, twice. */
+  add(name: string): () => Promise<void>
+  readonly running: () => readonly { readonly name: string; readonly pid: number }[]
+  /** All they ever wrote, a line each. */
+  readonly output: readonly OutputEntry[]
+  /** Asks all to end; the exit code of each. */
+  stop(): Promise<readonly (number | null)[]>
+}
+
+const AGAIN_AFTER_MS = 300
+
+export function startMembers(flow: Flow, plans: Readonly<Record<string, MemberPlan>>): Members {
+  const running = new Map<string, FlowProcess>()
+  const frozen = new Set<FlowProcess>()
+  const output: OutputEntry[] = []
+  let isOver = false
+
+  const run = (name: string, { args, settings }: MemberPlan): FlowProcess => {
+    const one = flow.startWith(settings, ...args)
+    let rest = ''
+    one.child.stderr?.on('data', (chunk) => {
+      const lines = (rest + String(chunk)).split('\n')
+      rest = lines.pop()!
+      for (const text of lines) output.push({ atMs: Date.now(), process: `${name} ${one.child.pid}`, text })
+    })
+    return one
+  }
+  const keep = (name: string): void => {
+    const one = run(name, plans[name]!)
+    running.set(name, one)
+    void one.exited.then((code) => {
+      if (isOver) return
+      output.push({ atMs: Date.now(), process: `${name} ${one.child.pid}`, text: `(ended with ${code ?? 'a signal'})` })
+      setTimeout(() => {
+        if (!isOver) keep(name)
+      }, AGAIN_AFTER_MS)
+    })
+  }
+  for (const name of Object.keys(plans)) keep(name)
+
+  return {
+    names: Object.keys(plans),
+    kill(name) {
+      running.get(name)!.kill('SIGKILL')
+    },
+    terminate(name) {
+      running.get(name)!.kill('SIGTERM')
+    },
+    freeze(name) {
+      const one = running.get(name)!
+      frozen.add(one)
+      one.kill('SIGSTOP')
+    },
+    thaw() {
+      for (const one of frozen) one.kill('SIGCONT')
+      frozen.clear()
+    },
+    add(name) {
+      const one = run(`${name} more`, plans[name]!)
+      return async () => {
+        one.kill('SIGTERM')
+        await one.exited
+      }
+    },
+    running: () => [...running].map(([name, { child }]) => ({ name, pid: child.pid! })),
+    output,
+    async stop() {
+      isOver = true
+      for (const one of frozen) one.kill('SIGCONT')
+      for (const one of running.values()) one.kill('SIGTERM')
+      return await Promise.all([...running.values()].map(({ exited }) => exited))
+    },
+  }
+}

@@ -1,0 +1,193 @@
+import { openAdmin } from '../../../connectors/kafka/admin.ts'
+import { pause } from '../../../connectors/pause.ts'
+import { groupsOf } from '../../../ops/process/delivery.ts'
+import { eventually } from '../../support/flow.ts'
+import { untilCaptured, untilQuiet } from '../../support/quiet.ts'
+import { REPLAY } from '../checker/g5-letters.ts'
+import type { FaultEntry, RunHistory } from '../histories/history.ts'
+import { readSourceHistory, readSourceState } from '../histories/source-history.ts'
+import { readWarehouseHistory, readWarehouseState } from '../histories/warehouse-history.ts'
+import { seededRandom } from '../workload/random.ts'
+import { startSessions } from '../workload/sessions.ts'
+import { planWindow, type Window } from './faults.ts'
+import { type Heal, inflict } from './inflict.ts'
+import { type Probes, startProbes } from './probes.ts'
+import { type BrokenServers, RECORDED, type Scene, startScene } from './scene.ts'
+
+export interface ChaosOptions {
+  readonly seed: number
+  /** How long faults go on. */
+  readonly forMs: number
+  readonly servers: BrokenServers
+  /** Told what happens, a line each. */
+  readonly onEvent: (text: string) => void
+}
+
+const SESSIONS = 3
+const RECOVERS_WITHIN_MS = 180_000
+const QUIET_WITHIN_MS = 180_000
+const LATENCY_MS_MAX = 60_000
+const ISOLATED_MS_MAX = 60_000
+/** Above what a process of the pipeline ever needs (npm run bench -- memory), below what a leak would reach. */
+const RSS_BYTES_MAX = 500 * 1024 * 1024
+/** How many probes are made when all is well again. */
+const PROBES_AFTERWARDS = 3
+
+/** A pipeline under a random workload and random faults, then healed and quiet: everything that was recorded of it. */
+export async function runChaos(options: ChaosOptions): Promise<RunHistory> {
+  const scene = await startScene(options.servers)
+  try {
+    return await record(scene, options)
+  } finally {
+    await scene.close()
+  }
+}
+
+async function record(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Promise<RunHistory> {
+  const { flow, members, store } = scene
+  const startedMs = Date.now()
+  // From here on the source's history is continued: what is committed now is streamed.
+  await untilCaptured(flow)
+  const sessions = startSessions(flow, seed, SESSIONS)
+  const probes = startProbes(scene)
+  const faults: FaultEntry[] = []
+  const random = seededRandom(seed, 'windows')
+  const deadline = performance.now() + forMs
+  while (performance.now() < deadline) {
+    const window = planWindow(random, members.names)
+    onEvent(tell(window))
+    faults.push(...(await playWindow(scene, probes, window, seededRandom(seed, `window ${faults.length}`))))
+    await pause(window.restMs, new AbortController().signal)
+  }
+  const healedMs = Date.now()
+  onEvent('healed')
+  const recoveredMs = await orNull(untilArrived(scene), onEvent)
+  for (let times = 0; times < PROBES_AFTERWARDS && recoveredMs !== null; times++)
+    await probes.untilSeen(['warehouse', 'search'], AbortSignal.timeout(LATENCY_MS_MAX))
+  await sessions.stop()
+  await probes.stop()
+  const { ended, refused } = sessions.done()
+  onEvent(`the workload has ended: ${ended} transactions, ${refused} refused`)
+  let quietMs = await orNull(untilQuiet(flow, QUIET_WITHIN_MS), onEvent)
+  if (quietMs !== null && faults.some(({ kind }) => kind === 'refusing')) {
+    faults.push(await replay(scene, onEvent))
+    quietMs = await orNull(untilQuiet(flow, QUIET_WITHIN_MS), onEvent)
+  }
+  onEvent(quietMs === null ? 'it does not get quiet' : 'quiet')
+  const states = [
+    ...(await readSourceState(flow.source, RECORDED)),
+    ...(await readWarehouseState(flow.warehouse, 'warehouse', RECORDED)),
+    ...store.state(),
+  ]
+  const { progress, processes } = await scene.progress.stop()
+  await members.stop()
+  const { topic, letters } = await scene.follower.finish()
+  return {
+    about: {
+      seed,
+      startedMs,
+      healedMs,
+      recoveredMs,
+      quietMs,
+      quietWithinMs: QUIET_WITHIN_MS,
+      destinations: scene.destinations,
+      isContinuous: true,
+      // Its body is left out of the log where it did not change.
+      completed: ['article'],
+      secrets: scene.secrets,
+      rssBytesMax: RSS_BYTES_MAX,
+      latencyMsMax: LATENCY_MS_MAX,
+    },
+    source: await readSourceHistory(flow.source),
+    topic,
+    effects: [...(await readWarehouseHistory(flow.warehouse, 'warehouse')), ...store.history],
+    letters,
+    progress,
+    processes,
+    output: members.output,
+    faults,
+    states,
+  }
+}
+
+async function playWindow(
+  scene: Scene,
+  probes: Probes,
+  { forMs, faults, alone }: Window,
+  random: ReturnType<typeof seededRandom>,
+): Promise<FaultEntry[]> {
+  const over = new AbortController()
+  const fromMs = performance.now()
+  const begun: { readonly heal: Heal; readonly entry: Omit<FaultEntry, 'toMs'> }[] = []
+  for (const fault of [...faults].sort((a, b) => a.afterMs - b.afterMs)) {
+    await pause(fromMs + fault.afterMs - performance.now(), over.signal)
+    const entry = { kind: fault.kind, target: fault.target, fromMs: Date.now(), ...(alone === null ? {} : { alone }) }
+    begun.push({ entry, heal: await inflict(scene, fault, random, over.signal) })
+  }
+  await pause(fromMs + forMs - performance.now(), over.signal)
+  if (alone !== null) {
+    const others = scene.destinations.map(({ name }) => name).filter((name) => name !== alone)
+    await probes.untilSeen(others, AbortSignal.timeout(ISOLATED_MS_MAX))
+  }
+  over.abort()
+  const entries: FaultEntry[] = []
+  for (const { heal, entry } of begun) {
+    const toMs = Date.now()
+    await heal()
+    entries.push({ ...entry, toMs: alone === null ? Date.now() : toMs })
+  }
+  return entries
+}
+
+/** Waits until everything of before this call has arrived everywhere, while the workload goes on. */
+async function untilArrived({ flow }: Scene): Promise<void> {
+  await untilCaptured(flow, RECOVERS_WITHIN_MS)
+  const { declaration, kafka } = flow.environment()
+  const admin = await openAdmin(kafka, declaration.kafka.brokers)
+  try {
+    const wanted = new Map<string, bigint>()
+    for (const entity of declaration.entities.keys())
+      for (const { partition, high } of await admin.topicOffsets(`${flow.prefix}.${entity}`))
+        wanted.set(`${flow.prefix}.${entity}/${partition}`, high)
+    for (const subscriber of declaration.subscribers.values())
+      for (const { groupId, routes } of groupsOf(declaration, subscriber)) {
+        const topics = routes.map(({ topic }) => topic)
+        const isThere = async () =>
+          (await admin.groupLag(groupId, topics)).every(
+            ({ topic, partition, committed, low, high }) =>
+              high === low || (committed ?? low) >= (wanted.get(`${topic}/${partition}`) ?? 0n),
+          )
+        await eventually(isThere, `${groupId} has what was there when all was healed`, RECOVERS_WITHIN_MS)
+      }
+  } finally {
+    await admin.close()
+  }
+}
+
+/** Has everything that was refused sent once more, now that nothing is refused. */
+async function replay({ flow }: Scene, onEvent: (text: string) => void): Promise<FaultEntry> {
+  const fromMs = Date.now()
+  const { code, stdout, stderr } = await flow.run('dlq', 'replay', 'search', '--show-keys')
+  onEvent(
+    `dead letters are replayed: exit code ${code}, ${stdout.trim().split('\n').at(-1)}${code === 0 ? '' : stderr}`,
+  )
+  return { kind: REPLAY, target: 'search', fromMs, toMs: Date.now() }
+}
+
+/** The time when it was done; null when it was not. */
+async function orNull(waiting: Promise<void>, onEvent: (text: string) => void): Promise<number | null> {
+  try {
+    await waiting
+    return Date.now()
+  } catch (error) {
+    onEvent(error instanceof Error ? error.message : String(error))
+    return null
+  }
+}
+
+function tell({ forMs, faults, alone }: Window): string {
+  const what = faults.map(
+    ({ kind, target, afterMs }) => `${kind} of ${target}${afterMs > 0 ? ` after ${afterMs} ms` : ''}`,
+  )
+  return `${Math.round(forMs / 1000)} s${alone === null ? '' : `, ${alone} alone`}: ${what.join(', ')}`
+}
