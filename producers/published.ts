@@ -6,7 +6,7 @@ import type { CaptureContext, PublishedBatch, PublishedRange, PublishedRecord } 
 import { isFence } from '../schemas/fence.ts'
 import { recordKey, recordVersion } from '../schemas/record-head.ts'
 import { entityTopic } from '../schemas/topics.ts'
-import { SNAPSHOT_ORDINAL, type Version } from '../schemas/version.ts'
+import { compareVersions, SNAPSHOT_ORDINAL, type Version } from '../schemas/version.ts'
 import { fenceRecords } from './fence.ts'
 
 /** The most records that a source gets at once. */
@@ -64,24 +64,34 @@ export function createPublished(options: PublishedOptions): Pick<CaptureContext,
   }
 }
 
-/** A scanned batch in parts of at most {@link PUBLISHED_RECORDS_MAX} records, of each key the last of its part. Pure. */
+/** A scanned batch in parts of at most {@link PUBLISHED_RECORDS_MAX} records, of each key the newest of its part. Pure. */
 export function* publishedBatches({ records, rest }: ScannedBatch): Generator<PublishedBatch, void, undefined> {
   for (let at = 0; at < records.length || at === 0; at += PUBLISHED_RECORDS_MAX) {
     const part = records.slice(at, at + PUBLISHED_RECORDS_MAX)
     const following = records[at + PUBLISHED_RECORDS_MAX]
     const left = following === undefined ? rest : restFrom(following, records.at(-1)!, rest)
-    yield { records: lastOfEachKey(part), rest: left }
+    yield { records: newestOfEachKey(part), rest: left }
   }
 }
 
-function lastOfEachKey(records: readonly IncomingRecord[]): readonly PublishedRecord[] {
-  const last = new Map<string, PublishedRecord>()
+/**
+ * By version, not by place: a writer that ended while it published a part of the log again leaves an older record last, and subscribers
+ * hold the newer one. Taken at its word, an old delete would hide a key that lives at every subscriber from the sweep.
+ */
+function newestOfEachKey(records: readonly IncomingRecord[]): readonly PublishedRecord[] {
+  const newest = new Map<string, PublishedRecord>()
   for (const record of records) {
     if (isFence(record)) continue
     const published = publishedRecord(record)
-    if (published !== undefined) last.set(published.key, published)
+    if (published === undefined) continue
+    const known = newest.get(published.key)
+    const isOvertaken =
+      known !== undefined &&
+      published.version !== UNREADABLE_VERSION &&
+      compareVersions(published.version, known.version) < 0
+    if (!isOvertaken) newest.set(published.key, published)
   }
-  return [...last.values()]
+  return [...newest.values()]
 }
 
 /**

@@ -16,7 +16,7 @@ const record = (offset: number, key: string | Buffer | null, parts: Partial<Inco
 
 const recordsOf = (...records: IncomingRecord[]) => [...publishedBatches({ records, rest: {} })][0]!.records
 
-test('of each key the last record of a batch is told, and whether it is a delete', () => {
+test('of each key the newest record of a batch is told, and whether it is a delete', () => {
   const found = recordsOf(
     record(1, 'a'),
     record(2, 'b'),
@@ -27,6 +27,15 @@ test('of each key the last record of a batch is told, and whether it is a delete
     { key: 'a', version: at(3), deleted: true },
     { key: 'b', version: at(4), deleted: false },
   ])
+})
+
+test('an old delete that was published again does not hide that its key lives', () => {
+  const found = recordsOf(
+    record(1, 'a', { value: null, headers: deleteAt(at(1)) }),
+    record(2, 'a'),
+    record(3, 'a', { value: null, headers: deleteAt(at(1)) }),
+  )
+  expect(found).toEqual([{ key: 'a', version: at(2), deleted: false }])
 })
 
 test('a record that cannot be read is alive and older than everything, so that a sweep deletes its key', () => {
