@@ -121,7 +121,7 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
       await stage.set('a', { name: 'second' })
       await stage.untilQuiet()
       await stage.stop(next)
-      await setBack(redis!, log)
+      await stage.fault('set-back-ledger', 'redis', () => setBack(redis!, log))
       await stage.published(1, () => stage.set('a', { name: 'first' }))
       await stage.deliver()
     },

@@ -132,9 +132,9 @@ export const FLAWS = {
     name: 'the run id of Redis is ignored',
     pieces: [
       {
-        file: 'consumers/ledger/ledger.ts',
-        is: 'this.#runId = runId.slice(0, RUN_ID_CHARS)',
-        becomes: "this.#runId = '0'.repeat(RUN_ID_CHARS)",
+        file: 'consumers/ledger/gate.lua',
+        is: '    if wrote ~= run then\n      uncertain, newest = true, UNKNOWN\n    elseif holder',
+        becomes: '    if holder',
       },
     ],
   },

@@ -8,7 +8,7 @@ import { openPostgresProxy } from '../../support/proxies/postgres-proxy.ts'
 import { openRedisProxy } from '../../support/proxies/redis-proxy.ts'
 import type { TcpProxy } from '../../support/proxies/tcp-proxy.ts'
 import { untilQuiet } from '../../support/quiet.ts'
-import { historyOf, type RunHistory } from '../histories/history.ts'
+import { type FaultEntry, historyOf, type RunHistory } from '../histories/history.ts'
 import { type ProgressRecorder, recordProgress } from '../histories/progress.ts'
 import { readSourceHistory, readSourceState, sourceHistorySql } from '../histories/source-history.ts'
 import { followTopics, type TopicFollower } from '../histories/topic-follower.ts'
@@ -62,7 +62,7 @@ const TABLES = [{ entity: ENTITY, table: 'items', key: ['id'], columns: ['id', '
 const ITEMS_SQL = `
   CREATE TABLE items (id text PRIMARY KEY, name text, detail text);
   ALTER TABLE items REPLICA IDENTITY FULL;
-  INSERT INTO items VALUES ('a', 'first', 'd'), ('b', 'first', 'd');
+  INSERT INTO items VALUES ('a', 'first', 'd'), ('b', 'first', 'd'), ('d', 'first', 'd');
   ${sourceHistorySql(TABLES)}`
 
 /** A pipeline of one table on which one scenario is played, by the build as it is or by a broken one. */
@@ -74,6 +74,7 @@ export class Stage {
   readonly #started: (() => Promise<void>)[] = []
   readonly #broken: FlowProcess[] = []
   readonly #processes: FlowProcess[] = []
+  readonly #faults: FaultEntry[] = []
   readonly #startedMs = Date.now()
   #topics: TopicFollower | null = null
   #progress: ProgressRecorder | null = null
@@ -102,6 +103,10 @@ export class Stage {
       throw error
     }
     return stage
+  }
+
+  get topic(): string {
+    return `${this.flow.prefix}.${ENTITY}`
   }
 
   async capture(): Promise<Capture> {
@@ -187,6 +192,13 @@ export class Stage {
     await this.until(() => this.#samples >= target, 'a sample is taken')
   }
 
+  /** Does something to the run that its history has to tell. */
+  async fault(kind: string, target: string, inflict: () => Promise<void>): Promise<void> {
+    const fromMs = Date.now()
+    await inflict()
+    this.#faults.push({ kind, target, fromMs, toMs: Date.now() })
+  }
+
   /** What is left behind, once all is quiet. */
   async history(): Promise<RunHistory> {
     await this.untilQuiet()
@@ -204,6 +216,7 @@ export class Stage {
         effects: await readWarehouseHistory(warehouse, SUBSCRIBER),
         letters,
         progress,
+        faults: this.#faults,
         states: [
           ...(await readSourceState(source, TABLES)),
           ...(await readWarehouseState(warehouse, SUBSCRIBER, TABLES)),
@@ -301,7 +314,7 @@ export class Stage {
     const { declaration, kafka } = this.flow.environment()
     const admin = await openAdmin(kafka, declaration.kafka.brokers)
     try {
-      return await admin.groupLag(`${this.flow.prefix}.${SUBSCRIBER}.standard`, [`${this.flow.prefix}.${ENTITY}`])
+      return await admin.groupLag(`${this.flow.prefix}.${SUBSCRIBER}.standard`, [this.topic])
     } finally {
       await admin.close()
     }

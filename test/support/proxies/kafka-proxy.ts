@@ -7,14 +7,17 @@ export interface KafkaProxy {
   cut(): void
   /** Passes nothing on in either direction, and takes connections without a word, until {@link heal}. */
   stall(): void
-  /** Of the next produce requests, so many reach the broker and their answers nobody: the connection ends instead. */
-  loseAnswers(count: number): void
+  /**
+   * Of the next produce requests, so many reach the broker and their answers nobody: the connection ends instead.
+   * @param topic only those that write to it
+   */
+  loseAnswers(count: number, topic?: string): void
   /** The next produce request reaches the broker only after `afterMs`, when its sender has long been cut off. */
   delaySend(afterMs: number): void
   /** Keeps the next request for a producer id back, until it is released. */
   holdProducerId(): HeldRequest
-  /** Keeps the next produce request back, until it is released; it reaches the broker also when its sender is gone. */
-  holdSend(): HeldSend
+  /** Keeps the next produce request to a topic back, until it is released; it reaches the broker also when its sender is gone. */
+  holdSend(topic: string): HeldSend
   /** Passes everything on again. What was held up is lost with its connections. */
   heal(): void
   close(): Promise<void>
@@ -50,10 +53,10 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
   const timers = new Set<NodeJS.Timeout>()
   let stalled = false
   let answersToLose = 0
+  let answersOf = ''
   let delayMs = 0
   let hold: ((pass: () => void) => void) | undefined
-  let sendHold: ((pass: () => void) => void) | undefined
-  let sendAnswered: (() => void) | undefined
+  let sendHold: { readonly topic: string; take(pass: () => void): void; answered(): void } | undefined
 
   const server = net.createServer((client) => {
     const pair = { client, broker: net.connect(Number(port), host) }
@@ -85,19 +88,20 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
         client.destroy()
         return
       }
-      const isLost = api === PRODUCE && answersToLose > 0
+      const isLost = api === PRODUCE && answersToLose > 0 && frame.includes(answersOf)
       if (isLost) answersToLose--
       const pass = () => pair.broker.write(frame)
-      if (api === PRODUCE && sendHold !== undefined) {
+      if (api === PRODUCE && sendHold !== undefined && frame.includes(sendHold.topic)) {
         isHeld = true
+        const held = sendHold
+        sendHold = undefined
         const answered = () => {
           isHeld = false
-          sendAnswered?.()
+          held.answered()
           if (client.destroyed) end()
         }
         asked.set(frame.readInt32BE(8), { api, isLost, answered })
-        sendHold(pass)
-        sendHold = undefined
+        held.take(pass)
         return
       }
       asked.set(frame.readInt32BE(8), { api, isLost })
@@ -136,8 +140,9 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
     stall() {
       stalled = true
     },
-    loseAnswers(count) {
+    loseAnswers(count, topic = '') {
       answersToLose = count
+      answersOf = topic
     },
     delaySend(afterMs) {
       delayMs = afterMs
@@ -151,13 +156,13 @@ export async function openKafkaProxy(broker: string): Promise<KafkaProxy> {
       }
       return { arrived: arrived.promise, release: () => released.resolve() }
     },
-    holdSend() {
+    holdSend(topic) {
       const [arrived, released, answered] = [signal(), signal(), signal()]
-      sendAnswered = answered.resolve
-      sendHold = (pass) => {
+      const take = (pass: () => void) => {
         arrived.resolve()
         void released.promise.then(pass)
       }
+      sendHold = { topic, take, answered: answered.resolve }
       return { arrived: arrived.promise, release: () => released.resolve(), answered: answered.promise }
     },
     heal() {
