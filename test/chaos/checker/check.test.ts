@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { historyOf, type RunHistory } from '../histories/history.ts'
+import { BEFORE, historyOf, type RunHistory } from '../histories/history.ts'
 import { check } from './check.ts'
 import { at, change, effect, fields, letter, record, sample } from './sample.ts'
 import { failures, GUARANTEES, type Guarantee } from './verdict.ts'
@@ -48,6 +48,13 @@ describe('a run in which all is well', () => {
       source: [change(1, fields('1')), change(2, fields('2')), change(3, fields('2')), change(4, fields('3'), 3)],
       effects: whole.effects.filter(({ number }) => number !== 2),
       faults: [],
+    })
+    expect(violated(run)).toEqual([])
+  })
+
+  test('may have on its topic only what changed since the recording began', () => {
+    const run = sample({
+      source: [{ ...change(0, fields('0')), transaction: BEFORE }, change(0.5, fields('0')), ...whole.source],
     })
     expect(violated(run)).toEqual([])
   })

@@ -1,4 +1,4 @@
-import type { RunHistory } from '../histories/history.ts'
+import { BEFORE, type Fields, type RunHistory } from '../histories/history.ts'
 import { compare, newest, type ObjectHistory, same, told, violation } from './objects.ts'
 import type { Verdict, Violation } from './verdict.ts'
 
@@ -30,24 +30,20 @@ export function checkG1({ about }: RunHistory, objects: readonly ObjectHistory[]
   return { guarantee: 'G1', compared, violations }
 }
 
-/** The first committed state that is not found on the topic behind the one before it. A state that differs in nothing is not sent. */
+/** The first committed state that is not found on the topic behind the one before it. A transaction that changes nothing is not told. */
 function missingState({ source, topic }: ObjectHistory): string | undefined {
   const versions = [...topic].sort(compare)
+  let before: Fields | null = null
   let at = 0
   for (const [index, { fields, transaction, number }] of source.entries()) {
-    // Of one transaction, the last state counts. What was there before is told by the snapshot, as it is by then.
-    if (index === 0 || source[index + 1]?.transaction === transaction) continue
-    const before = versions[at - 1]
-    if (before !== undefined && same(before.fields, fields)) continue
+    // Of one transaction, the last state counts.
+    if (source[index + 1]?.transaction === transaction) continue
+    const isChange = !same(before, fields)
+    before = fields
+    // What was there before is told by the snapshot, as it is by then.
+    if (!isChange || transaction === BEFORE) continue
     while (at < versions.length && !same(versions[at]!.fields, fields)) at++
-    if (at === versions.length) {
-      // A key that was not there before and is not there after it: nothing was ever to be told.
-      if (fields === null && before === undefined) {
-        at = 0
-        continue
-      }
-      return `change ${number}, ${told(fields)}`
-    }
+    if (at === versions.length) return `change ${number}, ${told(fields)}`
     at++
   }
   return undefined

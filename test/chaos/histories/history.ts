@@ -10,6 +10,9 @@
 /** Fields of one object by the entity's field names. */
 export type Fields = Readonly<Record<string, string | null>>
 
+/** The {@link SourceEntry.transaction} of what was there when the recording began. */
+export const BEFORE = 'before'
+
 /** One change at the source, written by a trigger in the same transaction, so it is there if and only if the change was committed. */
 export interface SourceEntry {
   /** Grows in commit order among the changes of one key, as its row lock is held until the commit. */
@@ -19,7 +22,7 @@ export interface SourceEntry {
   readonly key: string
   /** The whole row after the change; null: it was deleted. */
   readonly fields: Fields | null
-  /** The source's own id of the transaction. Of several changes of a key in one, only the last need take effect. */
+  /** The source's own id of the transaction, or {@link BEFORE}. Of several changes of a key in one, only the last need take effect. */
   readonly transaction: string
 }
 

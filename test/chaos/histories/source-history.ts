@@ -1,5 +1,5 @@
 import type postgres from 'postgres'
-import type { Fields, SourceEntry, StateEntry } from './history.ts'
+import { BEFORE, type Fields, type SourceEntry, type StateEntry } from './history.ts'
 import { SQL_BRIEF, SQL_TEXT_SETTINGS, sqlFields, sqlKey } from './values.ts'
 
 /** A captured table, and the entity that it is. */
@@ -44,11 +44,8 @@ function tableSql({ entity, table, key, columns }: RecordedTable): string {
   CREATE TRIGGER history_truncated BEFORE TRUNCATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION history_of_truncated_${table}();
   CREATE FUNCTION state_of_${table}() RETURNS TABLE (key text, fields jsonb) LANGUAGE sql ${SQL_TEXT_SETTINGS} AS $$
     SELECT ${sqlKey('t', key)}, ${sqlFields('t', columns)} FROM public.${table} AS t $$;
-  INSERT INTO tributary_history (entity, key, fields, transaction) SELECT '${entity}', key, fields, '${SEED}' FROM state_of_${table}();`
+  INSERT INTO tributary_history (entity, key, fields, transaction) SELECT '${entity}', key, fields, '${BEFORE}' FROM state_of_${table}();`
 }
-
-/** The transaction of the rows that were there when the history began. */
-const SEED = 'before'
 
 export async function readSourceHistory(sql: postgres.Sql): Promise<SourceEntry[]> {
   const rows = await sql<

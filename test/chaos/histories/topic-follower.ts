@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { type Consumer, Kafka, type KafkaMessage, logLevel } from 'kafkajs'
 import { eventually } from '../../support/flow.ts'
-import type { LetterEntry, TopicEntry } from './history.ts'
+import type { LetterEntry, OutputEntry, TopicEntry } from './history.ts'
 import { exactTypes, fieldsOf, type WriterSchema } from './record-texts.ts'
 
 export interface FollowerOptions {
@@ -17,7 +17,14 @@ export interface FollowerOptions {
 /** Reads entity topics and dead-letter topics while a run goes on, so that it has seen also what compaction takes away. */
 export interface TopicFollower {
   /** Reads to what is the end now, and leaves. */
-  finish(): Promise<{ readonly topic: readonly TopicEntry[]; readonly letters: readonly LetterEntry[] }>
+  finish(): Promise<Followed>
+}
+
+export interface Followed {
+  readonly topic: readonly TopicEntry[]
+  readonly letters: readonly LetterEntry[]
+  /** The headers of all records, which no secret may be in. */
+  readonly headers: readonly OutputEntry[]
 }
 
 interface Seen {
@@ -113,7 +120,7 @@ export async function followTopics(options: FollowerOptions): Promise<TopicFollo
       const letters = inOrder
         .filter((one) => letterTopics.includes(one.topic))
         .map((one) => letterOf(one, one.topic.slice(prefix.length + 1, -'.dead-letter'.length), places))
-      return { topic, letters }
+      return { topic, letters, headers: inOrder.map(headersOf) }
     },
   }
 }
@@ -163,6 +170,11 @@ function createDecoder(host: string) {
       }
     },
   }
+}
+
+function headersOf({ topic, message }: Seen): OutputEntry {
+  const headers = Object.entries(message.headers ?? {}).map(([name, value]) => `${name}: ${String(value)}`)
+  return { atMs: Number(message.timestamp), process: `headers on ${topic}`, text: headers.join('; ') }
 }
 
 function hashOf(bytes: Buffer): string {

@@ -1,13 +1,14 @@
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { addressEnvironment } from '../../../ops/stack/addresses.ts'
 import { defaultDataDir } from '../../../ops/stack/data-folder.ts'
 import { startStack } from '../../../ops/stack/stack.ts'
 import { check } from '../checker/check.ts'
-import { failures, GUARANTEES, type Guarantee, type Verdict } from '../checker/verdict.ts'
+import { failures, GUARANTEES, type Verdict } from '../checker/verdict.ts'
 import type { RunHistory } from '../histories/history.ts'
 import { loadHistory, saveHistory } from '../histories/save.ts'
-import { countInto, tellFailures, tellVerdicts, triedUnder } from './report.ts'
+import { ALWAYS, countInto, type TriedFile, tellFailures, tellVerdicts, triedTable, triedUnder } from './report.ts'
 import { runChaos } from './run.ts'
 import { startServers } from './scene.ts'
 
@@ -27,9 +28,6 @@ function amount(text: string): number {
 }
 
 const whole = (text: string) => Math.floor(amount(text))
-
-/** What no run can go without: the rest depends on which faults the seed chooses. */
-const ALWAYS: readonly Guarantee[] = ['G1', 'G2', 'G3', 'G4', 'G6', 'G7', 'G8', 'G10', 'G12']
 
 function judge(run: RunHistory): {
   readonly verdicts: readonly Verdict[]
@@ -116,4 +114,8 @@ program
     console.log(tellFailures(failed))
     process.exitCode = 1
   })
+program
+  .command('table <file>')
+  .description('print what --count has written as the table of docs/guarantees.md')
+  .action(async (file: string) => console.log(triedTable(JSON.parse(await readFile(file, 'utf8')) as TriedFile)))
 await program.parseAsync()

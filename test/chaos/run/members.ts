@@ -19,6 +19,8 @@ export interface Members {
   /** Starts one more of a kind for a while: its group shares out anew, twice. */
   add(name: string): () => Promise<void>
   readonly running: () => readonly { readonly name: string; readonly pid: number }[]
+  /** Adds what each shows to whoever asks, its pages, to what it wrote. */
+  readPages(): Promise<void>
   /** All they ever wrote, a line each. */
   readonly output: readonly OutputEntry[]
   /** Asks all to end; the exit code of each. */
@@ -26,6 +28,8 @@ export interface Members {
 }
 
 const AGAIN_AFTER_MS = 300
+const PAGES = ['/metrics', '/healthz', '/readyz']
+const PAGE_MS_MAX = 1_000
 
 export function startMembers(flow: Flow, plans: Readonly<Record<string, MemberPlan>>): Members {
   const running = new Map<string, FlowProcess>()
@@ -81,6 +85,19 @@ export function startMembers(flow: Flow, plans: Readonly<Record<string, MemberPl
       }
     },
     running: () => [...running].map(([name, { child }]) => ({ name, pid: child.pid! })),
+    async readPages() {
+      for (const [name, one] of running) {
+        const url = /http:\/\/127\.0\.0\.1:\d+/.exec(one.log())?.[0]
+        if (url === undefined) continue
+        for (const page of PAGES) {
+          // One that was just killed or frozen shows nothing.
+          const text = await fetch(url + page, { signal: AbortSignal.timeout(PAGE_MS_MAX) })
+            .then((answer) => answer.text())
+            .catch(() => null)
+          if (text !== null) output.push({ atMs: Date.now(), process: `${name} ${one.child.pid}${page}`, text })
+        }
+      }
+    },
     output,
     async stop() {
       isOver = true

@@ -1,7 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { GUARANTEES, type Verdict, type Violation } from '../checker/verdict.ts'
+import { LEDGER_FAULTS } from '../checker/g11-ledger.ts'
+import { GUARANTEES, type Guarantee, type Verdict, type Violation } from '../checker/verdict.ts'
 import type { FaultEntry } from '../histories/history.ts'
+
+/** What no run can go without; the rest depends on which faults the seed chooses. */
+export const ALWAYS: readonly Guarantee[] = ['G1', 'G2', 'G3', 'G4', 'G6', 'G7', 'G8', 'G10', 'G12']
 
 const STORIES_SHOWN_MAX = 3
 const STORY_LINES_MAX = 80
@@ -34,17 +38,28 @@ export function tellVerdicts(verdicts: readonly Verdict[]): string {
 /** By guarantee and kind of fault, how often. */
 export type TriedUnder = Readonly<Record<string, Readonly<Record<string, number>>>>
 
-/** Under which faults each guarantee was tried in one run: those of the run, where something was compared. */
+/** The faults under which a guarantee is tried, where it is not all of a run's. */
+const UNDER: Partial<Record<Guarantee, (fault: FaultEntry) => boolean>> = {
+  G9: ({ alone }) => alone !== undefined,
+  G11: ({ kind }) => LEDGER_FAULTS.has(kind),
+}
+
+/** Under which faults each guarantee was tried in one run: of what something was compared. */
 export function triedUnder(verdicts: readonly Verdict[], faults: readonly FaultEntry[]): TriedUnder {
-  const counts: Record<string, number> = {}
-  for (const { kind } of faults) counts[kind] = (counts[kind] ?? 0) + 1
   const tried = GUARANTEES.filter((guarantee) =>
     verdicts.some((one) => one.guarantee === guarantee && one.compared > 0),
   )
-  return Object.fromEntries(tried.map((guarantee) => [guarantee, counts]))
+  return Object.fromEntries(
+    tried.map((guarantee) => {
+      const counts: Record<string, number> = {}
+      for (const fault of faults.filter(UNDER[guarantee] ?? (() => true)))
+        counts[fault.kind] = (counts[fault.kind] ?? 0) + 1
+      return [guarantee, counts]
+    }),
+  )
 }
 
-interface TriedFile {
+export interface TriedFile {
   readonly runs: number
   readonly faults: TriedUnder
 }
@@ -70,4 +85,16 @@ async function readTried(file: string): Promise<TriedFile> {
     if ((error as { code?: string }).code !== 'ENOENT') throw error
     return { runs: 0, faults: {} }
   }
+}
+
+/** The counts as a table for docs/guarantees.md: guarantees that were tried under the same faults share a row. */
+export function triedTable({ runs, faults }: TriedFile): string {
+  const rows = new Map<string, string[]>()
+  for (const guarantee of GUARANTEES) {
+    const counts = Object.entries(faults[guarantee] ?? {}).sort(([a], [b]) => a.localeCompare(b))
+    const text = counts.length === 0 ? '**not yet**' : counts.map(([kind, count]) => `${kind} ${count}`).join(' · ')
+    rows.set(text, [...(rows.get(text) ?? []), guarantee])
+  }
+  const lines = [...rows].map(([text, guarantees]) => `| ${guarantees.join(' ')} | ${text} |`)
+  return [`| ${runs} runs | Tried under, and how often |`, '| --- | --- |', ...lines].join('\n')
 }

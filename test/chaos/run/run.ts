@@ -4,7 +4,7 @@ import { groupsOf } from '../../../ops/process/delivery.ts'
 import { eventually } from '../../support/flow.ts'
 import { untilCaptured, untilQuiet } from '../../support/quiet.ts'
 import { REPLAY } from '../checker/g5-letters.ts'
-import type { FaultEntry, RunHistory } from '../histories/history.ts'
+import type { FaultEntry, OutputEntry, RunHistory } from '../histories/history.ts'
 import { readSourceHistory, readSourceState } from '../histories/source-history.ts'
 import { readWarehouseHistory, readWarehouseState } from '../histories/warehouse-history.ts'
 import { seededRandom } from '../workload/random.ts'
@@ -51,6 +51,7 @@ async function record(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Pro
   const sessions = startSessions(flow, seed, SESSIONS)
   const probes = startProbes(scene)
   const faults: FaultEntry[] = []
+  const shown: OutputEntry[] = []
   const random = seededRandom(seed, 'windows')
   const deadline = performance.now() + forMs
   while (performance.now() < deadline) {
@@ -70,7 +71,7 @@ async function record(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Pro
   onEvent(`the workload has ended: ${ended} transactions, ${refused} refused`)
   let quietMs = await orNull(untilQuiet(flow, QUIET_WITHIN_MS), onEvent)
   if (quietMs !== null && faults.some(({ kind }) => kind === 'refusing')) {
-    faults.push(await replay(scene, onEvent))
+    faults.push(await replay(scene, shown, onEvent))
     quietMs = await orNull(untilQuiet(flow, QUIET_WITHIN_MS), onEvent)
   }
   onEvent(quietMs === null ? 'it does not get quiet' : 'quiet')
@@ -81,7 +82,7 @@ async function record(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Pro
   ]
   const { progress, processes } = await scene.progress.stop()
   await members.stop()
-  const { topic, letters } = await scene.follower.finish()
+  const { topic, letters, headers } = await scene.follower.finish()
   return {
     about: {
       seed,
@@ -104,7 +105,7 @@ async function record(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Pro
     letters,
     progress,
     processes,
-    output: members.output,
+    output: [...members.output, ...headers, ...shown],
     faults,
     states,
   }
@@ -129,6 +130,7 @@ async function playWindow(
     const others = scene.destinations.map(({ name }) => name).filter((name) => name !== alone)
     await probes.untilSeen(others, AbortSignal.timeout(ISOLATED_MS_MAX))
   }
+  await scene.members.readPages()
   over.abort()
   const entries: FaultEntry[] = []
   for (const { heal, entry } of begun) {
@@ -165,12 +167,16 @@ async function untilArrived({ flow }: Scene): Promise<void> {
 }
 
 /** Has everything that was refused sent once more, now that nothing is refused. */
-async function replay({ flow }: Scene, onEvent: (text: string) => void): Promise<FaultEntry> {
+async function replay({ flow }: Scene, shown: OutputEntry[], onEvent: (text: string) => void): Promise<FaultEntry> {
+  const tributary = async (...args: string[]) => {
+    const ran = await flow.run(...args)
+    shown.push({ atMs: Date.now(), process: args.join(' '), text: ran.stdout + ran.stderr })
+    return ran
+  }
+  await tributary('dlq', 'list', 'search')
   const fromMs = Date.now()
-  const { code, stdout, stderr } = await flow.run('dlq', 'replay', 'search', '--show-keys')
-  onEvent(
-    `dead letters are replayed: exit code ${code}, ${stdout.trim().split('\n').at(-1)}${code === 0 ? '' : stderr}`,
-  )
+  const { code, stdout, stderr } = await tributary('dlq', 'replay', 'search')
+  onEvent(`dead letters are replayed, exit code ${code}: ${(stdout + stderr).trim().split('\n').at(-1)}`)
   return { kind: REPLAY, target: 'search', fromMs, toMs: Date.now() }
 }
 
