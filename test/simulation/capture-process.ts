@@ -164,8 +164,9 @@ export class CaptureProcess {
   #openPublished(
     flush: (records: readonly OutgoingRecord[]) => Promise<void>,
   ): Pick<CaptureContext, 'publishedRange' | 'published'> {
-    const topic = this.#surroundings.broker.topic(RECORDS)
-    let fenced = this.#surroundings.flaws.readsUnfenced === true
+    const { broker, flaws } = this.#surroundings
+    const topic = broker.topic(RECORDS)
+    let fenced = flaws.readsUnfenced === true
     const settle = async () => {
       const fences = fenced ? [] : fenceRecords(RECORDS, 1, SOURCE)
       fenced = true
@@ -179,7 +180,9 @@ export class CaptureProcess {
       published: async function* (_entity, range) {
         await settle()
         const end = BigInt(range[0]!.end)
-        yield* publishedBatches({ records: topic.records.filter(({ offset }) => offset < end), rest: {} })
+        const within = topic.records.filter(({ offset }) => offset < end)
+        const last = new Map(within.map((record) => [`${record.key}`, record]))
+        yield* publishedBatches({ records: flaws.sweepsByLast ? [...last.values()] : within, rest: {} })
       },
     }
   }
@@ -205,7 +208,7 @@ export class CaptureProcess {
   // The source
 
   #openSource(): Source {
-    const { database, flaws } = this.#surroundings
+    const { database } = this.#surroundings
     let session: Session | null = null
     const take = async (signal: AbortSignal) => {
       const free = () => signal.aborted || database.slot.holder === null
@@ -224,8 +227,7 @@ export class CaptureProcess {
       requireHeld: () =>
         this.#call<void>({
           carryOut: () => {
-            if (!session?.alive && !flaws.neverAsksHeld)
-              throw new TributaryError('source-unreachable', 'the source is not held any more')
+            if (!session?.alive) throw new TributaryError('source-unreachable', 'the source is not held any more')
           },
         }),
       acknowledge: (position) => this.#surroundings.acknowledged(session, position),

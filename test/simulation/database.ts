@@ -50,6 +50,8 @@ export class Database {
     confirmed: 0n,
     holder: null,
   }
+  /** Called before a confirmation takes effect. */
+  onConfirmed: (session: Session | null, position: bigint) => void = () => {}
   readonly #random: Random
   readonly #flaws: Flaws
   readonly #missing: number
@@ -105,6 +107,11 @@ export class Database {
 
   // The slot
 
+  /** A row is as it was once, and no log tells. */
+  setBack(key: string, row: Row): void {
+    this.rows.set(key, row)
+  }
+
   get position(): bigint {
     return this.#position
   }
@@ -137,7 +144,9 @@ export class Database {
     return { generation: this.slot.generation, point: this.#position, rows: new Map(this.rows) }
   }
 
+  /** A session says that everything up to a position may be forgotten. */
   confirm(session: Session | null, position: bigint): void {
+    this.onConfirmed(session, position)
     if (session?.alive && position > this.slot.confirmed) this.slot.confirmed = position
   }
 

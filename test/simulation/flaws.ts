@@ -10,8 +10,6 @@ export interface Flaws extends EngineFlaws {
   readonly answersEarly?: boolean
   /** Kafka takes records of a producer that was replaced. */
   readonly noProducerFence?: boolean
-  /** A producer that has replaced others does not ask whether the source is still its own. */
-  readonly neverAsksHeld?: boolean
   /** Two sends are under way at once, and the second may come first. */
   readonly concurrentSends?: boolean
   /** All changes of a transaction have one version. */
@@ -20,6 +18,8 @@ export interface Flaws extends EngineFlaws {
   readonly sameEpoch?: boolean
   /** Keys that went away between two histories are not looked for. */
   readonly noSweep?: boolean
+  /** Of a key that is read back the last record counts, not the newest. */
+  readonly sweepsByLast?: boolean
   /** A topic is read back without shutting former writers out. */
   readonly readsUnfenced?: boolean
   /** What is stored is read before former writers are shut out. */

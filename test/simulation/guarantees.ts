@@ -62,7 +62,7 @@ export class Watch {
       const version = value === null ? clearedVersion(headers) : parseDeadLetter(value)?.version
       return version && ([`${key}`.slice(`${key}`.indexOf('/') + 1), version] as const)
     })
-    upstream.onAcknowledged = (session, position) => this.#acknowledged(session, position)
+    upstream.database.onConfirmed = (session, position) => this.#acknowledged(session, position)
     this.#watchSubscriber()
     this.#watchLedger()
   }

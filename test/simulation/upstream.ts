@@ -13,10 +13,13 @@ import {
   RECORDS,
   storedIn,
 } from './capture-process.ts'
-import { Database, type Session } from './database.ts'
+import { Database } from './database.ts'
 import type { Flaws } from './flaws.ts'
 
 const CAPTURES_MAX = 3
+/** What becomes of a send whose answer is lost. */
+const FATES = ['carried out', 'late', 'never'] as const
+type Fate = (typeof FATES)[number]
 
 /** Everything before the entity's topic, and that topic: what happens to it. Each method is one thing that a schedule may choose. */
 export class Upstream implements Feed {
@@ -29,8 +32,8 @@ export class Upstream implements Feed {
   readonly trail: string[] = []
   faults = true
   captures: CaptureProcess[] = []
-  /** Called before a position is acknowledged to the source. */
-  onAcknowledged: (session: Session | null, position: bigint) => void = () => {}
+  /** The most events of one read. */
+  eventsMax = () => 1 + this.random.upTo(5)
   #calls: CaptureCall[] = []
   #lateSends: (() => void)[] = []
   #early: { process: CaptureProcess; append: () => void }[] = []
@@ -51,16 +54,15 @@ export class Upstream implements Feed {
 
   startCapture(): void {
     if (this.captures.length >= CAPTURES_MAX) return
-    const { broker, database, random } = this
+    const { broker, database } = this
     const surroundings: CaptureSurroundings = {
       broker,
       database,
       flaws: this.#flaws,
       call: (call) => this.#calls.push(call),
-      eventsMax: () => 1 + random.upTo(5),
+      eventsMax: () => this.eventsMax(),
       acknowledged: (session, position) => {
         this.note(`acknowledged ${position}`)
-        this.onAcknowledged(session, position)
         database.confirm(session, position)
       },
       ended: (process, error) => {
@@ -79,13 +81,13 @@ export class Upstream implements Feed {
     process?.stop()
   }
 
-  crashCapture(process = this.#some(() => true)): void {
+  crashCapture(process = this.#some(() => true), fate?: Fate): void {
     if (!process) return
     this.note('a capture crashes')
     process.die()
     this.#early = this.#early.filter((one) => one.process !== process)
     for (const call of this.#calls)
-      if (call.process === process && call.kind === 'send' && !call.madeFrozen) this.#lose(call)
+      if (call.process === process && call.kind === 'send' && !call.madeFrozen) this.#lose(call, fate)
     this.#calls = this.#calls.filter((call) => call.process !== process)
     this.captures = this.captures.filter((other) => other !== process)
   }
@@ -166,11 +168,10 @@ export class Upstream implements Feed {
   }
 
   /** It is carried out now, later or never, and nobody hears of it. */
-  #lose(call: CaptureCall): void {
-    const fate = this.random.upTo(2)
-    this.note(`${textOf(call)}, lost: ${['carried out', 'late', 'never'][fate]}`)
-    if (fate === 0) outcomeOf(call)
-    else if (fate === 1)
+  #lose(call: CaptureCall, fate: Fate = this.random.pick(FATES)): void {
+    this.note(`${textOf(call)}, lost: ${fate}`)
+    if (fate === 'carried out') outcomeOf(call)
+    else if (fate === 'late')
       this.#lateSends.push(() => {
         this.note(`${textOf(call)}, late`)
         outcomeOf(call)
