@@ -1,4 +1,4 @@
-import { openAdmin } from '../../../connectors/kafka/admin.ts'
+import { type KafkaAdmin, openAdmin } from '../../../connectors/kafka/admin.ts'
 import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack, required } from '../../support/flow.ts'
 import { type GroupMembers, openGroupMembers } from '../../support/group-members.ts'
 import type { Hold } from '../../support/hold.ts'
@@ -35,7 +35,7 @@ export interface Capture {
 export const SUBSCRIBER = 'warehouse'
 export const ENTITY = 'item'
 /** Short enough that a test which waits in vain says so before it is out of time itself. */
-const WITHIN_MS = 60_000
+const WITHIN_MS = 150_000
 /** The request that begins a transaction of the warehouse goes by itself. */
 const BEGINS = 1
 
@@ -78,6 +78,7 @@ export class Stage {
   readonly #startedMs = Date.now()
   #topics: TopicFollower | null = null
   #progress: ProgressRecorder | null = null
+  #admin: Promise<KafkaAdmin> | null = null
   #samples = 0
 
   private constructor(flow: Flow, flaw: Flaw | null, part: Part, groups: GroupMembers) {
@@ -264,6 +265,7 @@ export class Stage {
 
   async close(): Promise<void> {
     await this.#progress?.stop()
+    await (await this.#admin)?.close()
     await this.flow.close()
     await this.#groups.close()
     for (const close of this.#started) await close()
@@ -312,11 +314,7 @@ export class Stage {
 
   async #offsets() {
     const { declaration, kafka } = this.flow.environment()
-    const admin = await openAdmin(kafka, declaration.kafka.brokers)
-    try {
-      return await admin.groupLag(`${this.flow.prefix}.${SUBSCRIBER}.standard`, [this.topic])
-    } finally {
-      await admin.close()
-    }
+    this.#admin ??= openAdmin(kafka, declaration.kafka.brokers)
+    return await (await this.#admin).groupLag(`${this.flow.prefix}.${SUBSCRIBER}.standard`, [this.topic])
   }
 }
