@@ -1,13 +1,13 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { startHttpSandbox } from '../../../connectors/http/sandbox.ts'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
 import { deadLetterTopic } from '../../../schemas/topics.ts'
 import { eventually, required } from '../../support/flow.ts'
 import { type KafkaProxy, openKafkaProxy } from '../../support/proxies/kafka-proxy.ts'
 import { untilCaptured, untilQuiet } from '../../support/quiet.ts'
 import { countRecords, readHistory } from '../../support/topics/topic-history.ts'
-import { type Subscriber, warehouse } from '../delivery/subscribers.ts'
+import { warehouse } from '../delivery/subscribers.ts'
 import { endWell, expectRight, openScene, put, type Scene, untilHeld } from './scene.ts'
+import { openSearch } from './search.ts'
 
 /** The library sends a request again so often by itself, with the same sequence number; then the result stays unknown. */
 const BEYOND_THE_LIBRARY = 8
@@ -75,33 +75,6 @@ async function recordsSaying({ flow }: Scene, name: string): Promise<number> {
   return [...histories.values()].flat().filter(({ content }) => content?.includes(`"${name}"`)).length
 }
 
-/** A search engine that may be told to refuse items. */
-async function refusingSearch(): Promise<{ subscriber: Subscriber; refuse(keys: string[]): Promise<void> }> {
-  const sandbox = await startHttpSandbox()
-  const subscriber: Subscriber = {
-    name: 'search',
-    compares: false,
-    declared: `{ type: http, url: "${sandbox.url}", timeout: 2s, lateRequest: 4s, allowAddresses: [127.0.0.1],
-      entities: { item: { target: "/items/{key}" } } }`,
-    settings: async () => ({}),
-    catch: () => {
-      throw new Error('nothing is kept back here')
-    },
-    async held() {
-      const objects = sandbox.objects('items') as { key: string; value: Record<string, string | null> }[]
-      return new Map(
-        objects.map(({ key, value }) => [
-          key,
-          { name: value.name ?? null, detail: value.detail ?? null, revision: String(value.revision) },
-        ]),
-      )
-    },
-    revisions: async () => new Map(),
-    close: () => sandbox.close(),
-  }
-  return { subscriber, refuse: (keys) => sandbox.misbehave({ rejectKeys: keys }) }
-}
-
 /**
  * the subscriber refuses a record → its letter is appended → the connection ends before the answer, for as long as the library tries → the record
  * comes again and is refused again → its letter is written again; then the same with the tombstone that ends it.
@@ -109,29 +82,29 @@ async function refusingSearch(): Promise<{ subscriber: Subscriber; refuse(keys: 
 test('when the answer to the writing of a dead letter is lost, the letter is there, its offset waits for it, and it ends', {
   timeout: 180_000,
 }, async () => {
-  const { subscriber, refuse } = await refusingSearch()
-  const scene = await openScene([subscriber])
+  const { search, sandbox } = await openSearch()
+  const scene = await openScene([search])
   onTestFinished(() => scene.close(), 120_000)
   const { flow } = scene
   const proxy = await kafkaProxy()
   const capture = scene.start({}, 'capture', 'erp')
-  const delivery = await scene.deliver(subscriber, { TRIBUTARY_KAFKA_BROKERS: proxy.address })
+  const delivery = await scene.deliver(search, { TRIBUTARY_KAFKA_BROKERS: proxy.address })
   await put(flow, 'good', 'good')
-  await untilHeld(scene, subscriber, 'good', 'good')
+  await untilHeld(scene, search, 'good', 'good')
   const letters = deadLetterTopic(flow.prefix, 'search')
 
-  await refuse(['bad'])
+  await sandbox.misbehave({ rejectKeys: ['bad'] })
   proxy.loseAnswers(BEYOND_THE_LIBRARY)
   await put(flow, 'bad', 'refused')
   await eventually(async () => (await lettersWritten(scene, letters)) > 1, 'the letter is written again', 60_000)
   proxy.heal()
   await put(flow, 'good', 'better')
   await untilQuiet(flow)
-  await untilHeld(scene, subscriber, 'good', 'better')
+  await untilHeld(scene, search, 'good', 'better')
   expect(await countRecords(flow, letters), scene.story()).toBe(1)
-  expect((await subscriber.held(flow)).get('bad')).toBeUndefined()
+  expect((await search.held(flow)).get('bad')).toBeUndefined()
 
-  await refuse([])
+  await sandbox.misbehave({})
   const before = await lettersWritten(scene, letters)
   proxy.loseAnswers(BEYOND_THE_LIBRARY)
   await put(flow, 'bad', 'taken now')

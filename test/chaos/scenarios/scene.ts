@@ -23,14 +23,22 @@ export interface Scene {
   close(): Promise<void>
 }
 
-/** @param settings environment variables of all its processes, such as the address of a server of its own */
+/**
+ * @param settings environment variables of all its processes, such as the address of a server of its own
+ * @param more what there is beside the items: SQL of the source, and entities as a declaration has them
+ */
 export async function openScene(
   subscribers: readonly Subscriber[],
   settings: Readonly<Record<string, string>> = {},
+  more: { readonly sql: string; readonly entities: string } = { sql: '', entities: '' },
 ): Promise<Scene> {
   // Halves what a start costs.
   const cache = mkdtempSync(join(tmpdir(), 'tributary-compiled-'))
-  const flow = await createFlow(declareItems(subscribers), ITEMS_SQL, { NODE_COMPILE_CACHE: cache, ...settings })
+  const flow = await createFlow(
+    (prefix) => declareItems(subscribers)(prefix).replace('subscribers:', `${more.entities}subscribers:`),
+    ITEMS_SQL + more.sql,
+    { NODE_COMPILE_CACHE: cache, ...settings },
+  )
   const processes: { readonly name: string; readonly process: FlowProcess }[] = []
   const scene: Scene = {
     flow,
@@ -72,7 +80,7 @@ export async function untilHeld(
   subscriber: Subscriber,
   id: string,
   name: string | null,
-  withinMs = 60_000,
+  withinMs = 120_000,
 ): Promise<void> {
   await eventually(
     async () => ((await subscriber.held(scene.flow)).get(id)?.name ?? null) === name,
