@@ -41,10 +41,12 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
       await stage.kill(former)
       const present = await stage.deliver()
       await stage.untilCommitted(0)
+      const settlements = await watchSettlements(stage)
       const gate = present.ledger.catch('answer', 'gate')
       await stage.set('a', { detail: 'other' })
       await stage.arrived(gate)
-      await untilCarriedOut(stage, () => late.release())
+      late.release()
+      await settlements.next()
       const settle = present.ledger.catch('request', 'settle')
       gate.release()
       await stage.arrived(settle)
@@ -171,20 +173,20 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
   },
 ]
 
-/** Waits until Redis has carried out what is let go: a script of this flow that settles. */
-async function untilCarriedOut(stage: Stage, letGo: () => void): Promise<void> {
+/** Follows what Redis carries out: `next` waits for the next settlement of the first partition, refused or not. */
+async function watchSettlements(stage: Stage): Promise<{ next(): Promise<void> }> {
   const redis = openRedis(stage.flow)
-  try {
-    const monitor = await redis.monitor()
-    let isDone = false
-    monitor.on('monitor', (_time: string, args: readonly string[]) => {
-      if (args.includes(`tributary:${stage.flow.prefix}:{${SUBSCRIBER}/${ENTITY}/0}:progress`)) isDone = true
-    })
-    letGo()
-    await stage.until(() => isDone, 'the late word is carried out')
-    monitor.disconnect()
-  } finally {
-    redis.disconnect()
+  const monitor = await redis.monitor()
+  let isDone = false
+  monitor.on('monitor', (_time: string, args: readonly string[]) => {
+    if (args.includes(`tributary:${stage.flow.prefix}:{${SUBSCRIBER}/${ENTITY}/0}:progress`)) isDone = true
+  })
+  return {
+    async next() {
+      await stage.until(() => isDone, 'something is settled, or refused')
+      monitor.disconnect()
+      redis.disconnect()
+    },
   }
 }
 

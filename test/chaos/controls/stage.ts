@@ -36,8 +36,6 @@ export const SUBSCRIBER = 'warehouse'
 export const ENTITY = 'item'
 /** Short enough that a test which waits in vain says so before it is out of time itself. */
 const WITHIN_MS = 150_000
-/** The request that begins a transaction of the warehouse goes by itself. */
-const BEGINS = 1
 
 const declareItem = (prefix: string) => `
 ${onLocalStack(prefix)}
@@ -174,13 +172,13 @@ export class Stage {
 
   /**
    * Makes a change, and keeps back the request by which a member delivers it: the ledger has let it through, and the warehouse does not
-   * know of it.
+   * know of it. What is kept is the beginning of the transaction: the server ends one in which nothing happens.
    */
   async caughtRequest({ ledger, warehouse }: Member, change: () => Promise<unknown>): Promise<Hold> {
     const gate = ledger.catch('answer', 'gate')
     await change()
     await this.arrived(gate)
-    const request = warehouse.catch('request', 'request', BEGINS)
+    const request = warehouse.catch('request', 'request')
     gate.release()
     await this.arrived(request)
     return request
