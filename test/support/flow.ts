@@ -141,8 +141,11 @@ export async function createFlow(
   return flow
 }
 
+/** Those of the command's first line: with others its memory is another. */
+const NODE_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100']
+
 function startProcess(args: string[], env: NodeJS.ProcessEnv): FlowProcess {
-  const child = spawn(process.execPath, ['ops/cli/tributary.ts', ...args], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, 'ops/cli/tributary.ts', ...args], {
     env,
     stdio: ['ignore', 'inherit', 'pipe'],
   })
