@@ -8,7 +8,7 @@ import { openPostgresProxy } from '../../support/proxies/postgres-proxy.ts'
 import { openRedisProxy } from '../../support/proxies/redis-proxy.ts'
 import type { TcpProxy } from '../../support/proxies/tcp-proxy.ts'
 import { untilQuiet } from '../../support/quiet.ts'
-import { type FaultEntry, historyOf, type RunHistory } from '../histories/history.ts'
+import { type FaultEntry, historyOf, type OutputEntry, type RunHistory } from '../histories/history.ts'
 import { type ProgressRecorder, recordProgress } from '../histories/progress.ts'
 import { readSourceHistory, readSourceState, sourceHistorySql } from '../histories/source-history.ts'
 import { followTopics, type TopicFollower } from '../histories/topic-follower.ts'
@@ -215,6 +215,7 @@ export class Stage {
         effects: await readWarehouseHistory(warehouse, SUBSCRIBER),
         letters,
         progress,
+        output: this.#output(quietMs),
         faults: this.#faults,
         states: [
           ...(await readSourceState(source, TABLES)),
@@ -256,9 +257,16 @@ export class Stage {
   }
 
   log(): string {
-    return this.#processes
-      .map((process) => `--- ${process.child.spawnargs.slice(2, 4).join(' ')}\n${process.log()}`)
-      .join('\n')
+    return this.#processes.map((process) => `--- ${nameOf(process)}\n${process.log()}`).join('\n')
+  }
+
+  #output(atMs: number): OutputEntry[] {
+    return this.#processes.flatMap((process) =>
+      process
+        .log()
+        .split('\n')
+        .map((text) => ({ atMs, process: nameOf(process), text })),
+    )
   }
 
   async close(): Promise<void> {
@@ -310,9 +318,17 @@ export class Stage {
     return own.reduce(replacePiece, text)
   }
 
-  async #offsets() {
+  #openAdmin(): Promise<KafkaAdmin> {
     const { declaration, kafka } = this.flow.environment()
-    this.#admin ??= openAdmin(kafka, declaration.kafka.brokers)
+    return openAdmin(kafka, declaration.kafka.brokers)
+  }
+
+  async #offsets() {
+    this.#admin ??= this.#openAdmin()
     return await (await this.#admin).groupLag(`${this.flow.prefix}.${SUBSCRIBER}.standard`, [this.topic])
   }
+}
+
+function nameOf({ child }: FlowProcess): string {
+  return `${child.spawnargs.slice(2, 4).join(' ')} (${child.pid})`
 }
