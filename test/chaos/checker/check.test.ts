@@ -59,6 +59,11 @@ describe('a run in which all is well', () => {
     expect(violated(run)).toEqual([])
   })
 
+  test('may have confirmed all that lies before a commit that is not published yet', () => {
+    const before = whole.progress.map((one) => ({ ...one, confirmed: '3', ends: { 'item/0': 2 } }))
+    expect(violated(sample({ progress: [...before, ...whole.progress] }))).toEqual([])
+  })
+
   test('may have a late request at a system that compares nothing, when it is put right', () => {
     const run = sample({
       effects: [

@@ -26,7 +26,8 @@ export function checkG7({ progress }: RunHistory, objects: readonly ObjectHistor
     if (confirmed === null || epoch === undefined) continue
     const records = epochs.get(epoch)!
     let at = done.get(epoch) ?? 0
-    for (; at < records.length && records[at]!.position <= BigInt(confirmed); at++) {
+    // A version's position is where the commit's record begins: confirmed is what lies before, so not the one that begins just there.
+    for (; at < records.length && records[at]!.position < BigInt(confirmed); at++) {
       const { object, record } = records[at]!
       compared++
       if (!isThere(record))

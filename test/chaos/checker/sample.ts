@@ -111,7 +111,7 @@ export function sample(parts: Partial<Omit<RunHistory, 'about'>> = {}, about: Pa
       progress: [
         {
           atMs: at(9),
-          confirmed: '3',
+          confirmed: '4',
           committed: { warehouse: { 'item/0': 3 }, search: { 'item/0': 3 } },
           ends: { 'item/0': 3 },
           effects: { warehouse: 3, search: 3 },

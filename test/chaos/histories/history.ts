@@ -147,7 +147,7 @@ export interface DestinationAbout {
 export interface About {
   readonly seed: number
   readonly startedMs: number
-  /** When the last fault was healed and the workload went on without any; null when the run did not get there. */
+  /** When the last fault was healed and little went on; null when the run did not get there. */
   readonly healedMs: number | null
   /** When everything was captured and delivered; null when that did not happen within `quietWithinMs` of the workload's end. */
   readonly quietMs: number | null

@@ -19,7 +19,11 @@ const PRODUCE_DELAY_MS_MAX = 6_000
 const CRASHES = 4
 const CRASH_EVERY_MS = 700
 const STORM_MEMBERS = 3
-const REFUSED_KEYS = ['1', '2', '3', '1001', '1002', '["p1","i1"]', '["p2","i2"]']
+/** Some that change all the time, and many that change rarely: theirs are the dead letters that wait for someone. */
+const REFUSED_KEYS = [
+  ...['1', '2', '3', '1001', '1002', '["p1","i1"]', '["p2","i2"]'],
+  ...Array.from({ length: 60 }, (_, at) => String(100 + at)),
+]
 
 const SEARCH: Readonly<Record<string, (random: Random) => Misbehaviour>> = {
   failing: (random) => ({ status: random.oneOf([500, 502, 503]) }),
