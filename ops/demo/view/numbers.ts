@@ -10,11 +10,13 @@ export function rateText(perSecond: number): string {
   return perSecond > 0 && perSecond < 9.95 ? perSecond.toFixed(1) : countText(perSecond)
 }
 
-/** `4.2 ms`, `41 ms`, `1.8 s`, `2 min`. */
+/** `4.2 ms`, `41 ms`, `1.8 s`, `1.9 min`, `2.1 h`: at most eight characters, as it stands in a column. */
 export function latencyText(ms: number): string {
   if (ms < 9.95) return `${Math.max(0, ms).toFixed(1)} ms`
   if (ms < 999.5) return `${Math.round(ms)} ms`
-  return durationText(ms)
+  if (ms < 59_500) return durationText(ms)
+  const minutes = ms / 60_000
+  return minutes < 99.5 ? `${minutes.toFixed(1)} min` : `${(minutes / 60).toFixed(1)} h`
 }
 
 /** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */

@@ -271,14 +271,15 @@ test('keys are shortened in the middle, and composite keys stand beside each oth
 })
 
 test('numbers are short and say their unit', () => {
-  expect([0.04, 9.94, 9.96, 41.4, 999.4, 999.6, 61_000].map(latencyText)).toEqual([
+  expect([0.04, 9.94, 9.96, 41.4, 999.4, 999.6, 61_000, 7_500_000].map(latencyText)).toEqual([
     '0.0 ms',
     '9.9 ms',
     '10 ms',
     '41 ms',
     '999 ms',
     '1.0 s',
-    '1 min 1 s',
+    '1.0 min',
+    '2.1 h',
   ])
   expect([400, 59_400, 59_600, 3_600_000, 7_500_000].map(durationText)).toEqual([
     '0.4 s',
