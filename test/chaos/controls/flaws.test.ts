@@ -35,7 +35,7 @@ async function runBroken(flaw: Flaw, code: string): Promise<{ readonly stdout: s
 }
 
 test('a process that is started with a flaw runs the broken module, and says so', async () => {
-  const code = `const { parseAnswer } = await import('./consumers/ledger/entry.ts')
+  const code = `const { parseAnswer } = await import(process.cwd() + '/consumers/ledger/entry.ts')
     console.log(parseAnswer('gnu${'0'.repeat(14)}0').uncertain)`
   const { stdout, stderr } = await runBroken(FLAWS.uncertainIsCertain, code)
   expect(stdout).toBe('false\n')
