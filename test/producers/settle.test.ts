@@ -83,7 +83,7 @@ describe('planSend', () => {
             expect(plan.records.length).toBeLessThanOrEqual(recordsMax)
             sent.push(...plan.records.map(({ key }) => key))
             if (plan.settles !== null) {
-              const ahead = items.slice(0, Number(plan.settles) - 1).filter(({ kind }) => kind !== 'settle')
+              const ahead = items.slice(0, Number(plan.settles.position) - 1).filter(({ kind }) => kind !== 'settle')
               expect(sent.length).toBeGreaterThanOrEqual(ahead.length)
             }
             rest = rest.slice(plan.items)
