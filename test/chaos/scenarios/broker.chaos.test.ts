@@ -10,7 +10,7 @@ import { startOwnStack } from '../../support/servers/own-stack.ts'
 import { keepChanging } from '../delivery/items.ts'
 import { warehouse } from '../delivery/subscribers.ts'
 import { chosenSeed } from '../workload/random.ts'
-import { endWell, expectRight, openScene, put, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, expectRight, openScene, put, untilHeld } from './scene.ts'
 
 const SEED = chosenSeed()
 /** As long as a request may take (connectors/kafka/client.ts), and three times as long as a group waits for a member. */
@@ -65,7 +65,7 @@ test(`a broker that stalls for 30 s, is restarted, or runs out of disk in mid-ap
   await stack.restart('kafka')
   await untilHeld(scene, sql, 'full', 'changed while it was away')
   await whileFull.stop()
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, capture, delivery)
 })
 

@@ -1,6 +1,6 @@
 import { onTestFinished, test } from 'vitest'
 import { warehouse } from '../delivery/subscribers.ts'
-import { endWell, expectRight, openScene, put, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, openScene, put, untilHeld } from './scene.ts'
 
 /** A little more than an hour: a broker refuses records whose time is an hour ahead of its own, unless the topic has its own time. */
 const OFF_MS = 3_700_000
@@ -43,6 +43,6 @@ test('clocks that are an hour ahead or behind change neither what is published, 
   await put(flow, 'deleted', 'again')
   await untilHeld(scene, sql, 'changed', 'third')
   await put(flow, 'changed', 'fourth')
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, ...latter)
 })

@@ -6,7 +6,7 @@ import { countRecords } from '../../support/topics/topic-history.ts'
 import { keepChanging } from '../delivery/items.ts'
 import { warehouse } from '../delivery/subscribers.ts'
 import { chosenSeed } from '../workload/random.ts'
-import { endWell, expectRight, openScene, put, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, openScene, put, untilHeld } from './scene.ts'
 import { openSearch } from './search.ts'
 
 const SEED = chosenSeed()
@@ -67,6 +67,6 @@ test(`a destination that misbehaves in every way is right in the end, and anothe
   }
   await put(flow, 'refused', 'taken again')
   await changes.stop()
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, capture, ...deliveries)
 })

@@ -7,7 +7,7 @@ import { eventually, type FlowProcess } from '../../support/flow.ts'
 import { openRedisProxy } from '../../support/proxies/redis-proxy.ts'
 import { startOwnStack } from '../../support/servers/own-stack.ts'
 import { genericHttp, warehouse } from '../delivery/subscribers.ts'
-import { endWell, expectRight, openScene, put, type Scene, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, expectRight, openScene, put, type Scene, untilHeld } from './scene.ts'
 
 const TIMES = { timeoutMs: 2_000, lateRequestMs: 4_000 }
 /** Times that a delivery said that it waits: so often it has tried. */
@@ -76,7 +76,7 @@ test('a ledger that is full, answers late, or was killed and lost its last secon
   await put(scene.flow, 'k', 'x')
   await stack.restart('redis')
   await untilAllHold(scene, 'x')
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, capture, ...deliveries)
 })
 

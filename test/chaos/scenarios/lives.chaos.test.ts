@@ -7,7 +7,7 @@ import { readHistory } from '../../support/topics/topic-history.ts'
 import { keepChanging } from '../delivery/items.ts'
 import { warehouse } from '../delivery/subscribers.ts'
 import { chosenSeed } from '../workload/random.ts'
-import { endWell, expectRight, openScene, put, type Scene, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, openScene, put, type Scene, untilHeld } from './scene.ts'
 
 const SEED = chosenSeed()
 const ROUNDS = 2
@@ -58,7 +58,7 @@ test(`a capture that is killed again and again as soon as it begins loses nothin
     }
   const last = scene.start({}, 'capture', 'erp')
   await changes.stop()
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, last, delivery)
 })
 
@@ -86,7 +86,7 @@ test(`graceful restarts under load lose nothing, and publish nothing twice (SEED
       running[at] = await start()
     }
   await changes.stop()
-  await expectRight(scene)
+  await expectGuarantees(scene)
   expect(await publishedTwice(scene), scene.story()).toEqual([])
   await endWell(scene, ...running)
 })

@@ -6,7 +6,7 @@ import { type KafkaProxy, openKafkaProxy } from '../../support/proxies/kafka-pro
 import { untilCaptured, untilQuiet } from '../../support/quiet.ts'
 import { countRecords, readHistory } from '../../support/topics/topic-history.ts'
 import { warehouse } from '../delivery/subscribers.ts'
-import { endWell, expectRight, openScene, put, type Scene, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, openScene, put, type Scene, untilHeld } from './scene.ts'
 import { openSearch } from './search.ts'
 
 /** The library sends a request again so often by itself, with the same sequence number; then the result stays unknown. */
@@ -65,7 +65,7 @@ test('when the answer to a produce request is lost after the append, nothing is 
   proxy.heal()
   const second = scene.start(through, 'capture', 'erp')
   await changeAll(scene, 'after the kill')
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, second, delivery)
 })
 
@@ -110,7 +110,7 @@ test('when the answer to the writing of a dead letter is lost, the letter is the
   await put(flow, 'bad', 'taken now')
   await eventually(async () => (await lettersWritten(scene, letters)) > before + 1, 'it is ended again', 60_000)
   proxy.heal()
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, capture, delivery)
 })
 

@@ -5,7 +5,7 @@ import { openGroupMembers } from '../../support/group-members.ts'
 import { keepChanging } from '../delivery/items.ts'
 import { warehouse } from '../delivery/subscribers.ts'
 import { chosenSeed } from '../workload/random.ts'
-import { endWell, expectRight, openScene, put, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, openScene, put, untilHeld } from './scene.ts'
 
 const SEED = chosenSeed()
 const MEMBERS = 2
@@ -50,7 +50,7 @@ test(`a group that rebalances without end loses nothing and sets nothing back, a
   }
   expect(removed.size).toBe(REMOVALS)
   const changed = await changes.stop()
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await eventually(async () => (await group.of(groupId)).length === MEMBERS, 'both are members again')
   await put(flow, 'last', 'last')
   await untilHeld(scene, sql, 'last', 'last')

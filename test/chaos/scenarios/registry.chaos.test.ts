@@ -8,7 +8,7 @@ import { untilQuiet } from '../../support/quiet.ts'
 import { countRecords } from '../../support/topics/topic-history.ts'
 import { warehouse } from '../delivery/subscribers.ts'
 import { openRegistryWay } from './registry-way.ts'
-import { endWell, expectRight, openScene, put, type Scene, untilHeld } from './scene.ts'
+import { endWell, expectGuarantees, openScene, put, type Scene, untilHeld } from './scene.ts'
 
 async function openRegistryScene() {
   const way = await openRegistryWay(required('TRIBUTARY_REGISTRY_URL'))
@@ -66,7 +66,7 @@ test('a registry that is away stops nobody who runs; one that forgot an id makes
   await untilHeld(scene, sql, 'k', 'readable')
   const replayed = await flow.run('dlq', 'replay', 'warehouse', '--json')
   expect(replayed.code, replayed.stdout + replayed.stderr).toBe(0)
-  await expectRight(scene)
+  await expectGuarantees(scene)
   await endWell(scene, second.capture, third)
 })
 

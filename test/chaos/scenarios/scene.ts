@@ -9,6 +9,8 @@ import { untilQuiet } from '../../support/quiet.ts'
 import { countRecords, readHistory, staleTails } from '../../support/topics/topic-history.ts'
 import { declareItems, ITEMS_SQL, itemDifferences } from '../delivery/items.ts'
 import { type Subscriber, setBacks, WAREHOUSE_HISTORY } from '../delivery/subscribers.ts'
+import type { About } from '../histories/history.ts'
+import { type Recording, startRecording } from './recording.ts'
 
 /** One table, and subscribers that tell in what order revisions took effect. */
 export interface Scene {
@@ -18,6 +20,7 @@ export interface Scene {
   start(settings: Readonly<Record<string, string>>, ...args: string[]): FlowProcess
   /** Starts the delivery to a subscriber. */
   deliver(subscriber: Subscriber, settings?: Readonly<Record<string, string>>): Promise<FlowProcess>
+  readonly recording: Recording
   /** What every process wrote, for a test that failed. */
   story(): string
   close(): Promise<void>
@@ -40,8 +43,12 @@ export async function openScene(
     { NODE_COMPILE_CACHE: cache, ...settings },
   )
   const processes: { readonly name: string; readonly process: FlowProcess }[] = []
+  let recording: Recording | undefined
   const scene: Scene = {
     flow,
+    get recording() {
+      return recording!
+    },
     subscribers,
     start(own, ...args) {
       const process = flow.startWith(own, ...args)
@@ -52,6 +59,7 @@ export async function openScene(
       scene.start({ ...(await subscriber.settings(flow)), ...own }, 'deliver', subscriber.name),
     story: () => processes.map(({ name, process }) => `--- ${name}\n${process.log()}`).join('\n'),
     async close() {
+      await recording?.stop()
       await flow.close()
       await Promise.all(subscribers.map((subscriber) => subscriber.close()))
       rmSync(cache, { recursive: true, force: true })
@@ -61,6 +69,7 @@ export async function openScene(
     await flow.provision()
     if (subscribers.some(({ name }) => name === 'warehouse')) await flow.warehouse.unsafe(WAREHOUSE_HISTORY)
     await ageLedger(flow)
+    recording = await startRecording(flow)
   } catch (error) {
     await scene.close()
     throw error
@@ -104,6 +113,12 @@ export async function expectRight(scene: Scene, { letters = 0 } = {}): Promise<v
     if (subscriber.compares) expect(setBacks(await subscriber.revisions(flow)), story()).toEqual([])
     expect(await countRecords(flow, deadLetterTopic(flow.prefix, subscriber.name)), story()).toBe(letters)
   }
+}
+
+/** As {@link expectRight}, and at the end of a scene: what the checker decides from the histories of it (test/chaos/checker). */
+export async function expectGuarantees(scene: Scene, about: Partial<About> = {}): Promise<void> {
+  await expectRight(scene)
+  expect(await scene.recording.judge(about), scene.story()).toEqual([])
 }
 
 /** Asks processes to end, which they must do well. */
