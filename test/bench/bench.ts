@@ -1,5 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { benchCapture } from './capture.ts'
+import { benchCompare, printComparison } from './compare/compare.ts'
+import { SCENARIOS } from './compare/results.ts'
 import { benchDeliver } from './deliver.ts'
 import { benchDlq, COMMANDS } from './dlq/dlq.ts'
 import { benchLanes, KEYS, printLanes } from './lanes/lanes.ts'
@@ -23,6 +25,12 @@ function amount(text: string): number {
 /** Several of them; what is given takes the place of the default. */
 function counts(text: string, before: readonly number[]): readonly number[] {
   return before === KEYS ? [count(text)] : [...before, count(text)]
+}
+
+const RATES: readonly number[] = [200, 500, 1_000]
+
+function rates(text: string, before: readonly number[]): readonly number[] {
+  return before === RATES ? [count(text)] : [...before, count(text)]
 }
 
 function benchmark(name: string, description: string): Command {
@@ -106,5 +114,18 @@ program.addCommand(
     .option('--windows <number>', 'pairs of windows, up and down, before that', count, 5)
     .option('--window-seconds <number>', 'how long each is', count, 30)
     .action((flags) => runBench('outage', flags, (around) => benchOutage(around, flags))),
+)
+program.addCommand(
+  new Command('compare')
+    .description('tributary beside Debezium, on the same database, broker and rows; the plug-ins come with Maven')
+    .option('--json', 'print one JSON object as the last line')
+    .addOption(new Option('--only <scenarios...>', 'all when none is given').choices(SCENARIOS))
+    .option('--repeat <number>', 'times each is measured, every other time in reverse order', count, 5)
+    .option('--rows <number>', 'changes in a backlog', count, 100_000)
+    .option('--keys <number>', 'rows they are spread over', count, 20_000)
+    .option('--rates <numbers...>', 'changes a second, for the latency', rates, RATES)
+    .option('--seconds <number>', 'how long each rate is held', count, 15)
+    .option('--out <folder>', 'where the results and the plots go', 'docs/benchmarks')
+    .action((flags) => runBench('compare', flags, (around) => benchCompare(around, flags), printComparison)),
 )
 await program.parseAsync()

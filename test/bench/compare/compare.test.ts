@@ -20,7 +20,12 @@ describe('figures', () => {
         [2_000, 300],
       ]),
     )
-    expect(rates).toEqual({ firstAppendMs: 1_000, lastAppendMs: 2_000, recordsPerSecond: 400, secondHalfPerSecond: 400 })
+    expect(rates).toEqual({
+      firstAppendMs: 1_000,
+      lastAppendMs: 2_000,
+      recordsPerSecond: 400,
+      secondHalfPerSecond: 400,
+    })
   })
 
   test('the second half begins where half of the records are there', () => {
@@ -95,12 +100,18 @@ describe('verdicts', () => {
       ],
       [],
     )
-    expect(lines.map(({ metric, best, times, verdict, asExpected }) => [metric.figure, best?.contender, times, verdict, asExpected])).toEqual(
-      [
-        ['recordsPerSecond', 'debezium', 1 / 3, 'loss', false],
-        ['peakMb', 'debezium-avro', 0.5, 'loss', false],
-      ],
-    )
+    expect(
+      lines.map(({ metric, best, times, verdict, asExpected }) => [
+        metric.figure,
+        best?.contender,
+        times,
+        verdict,
+        asExpected,
+      ]),
+    ).toEqual([
+      ['recordsPerSecond', 'debezium', 1 / 3, 'loss', false],
+      ['peakMb', 'debezium-avro', 0.5, 'loss', false],
+    ])
   })
 
   test('a void run counts for nothing, and is named', () => {
@@ -118,7 +129,10 @@ describe('verdicts', () => {
 
 describe('plots', () => {
   test('have a bar for each that was measured, and colours for light and dark', () => {
-    const plots = drawPlots([run('tributary', { recordsPerSecond: 400 }), run('debezium', { recordsPerSecond: 100 })], [])
+    const plots = drawPlots(
+      [run('tributary', { recordsPerSecond: 400 }), run('debezium', { recordsPerSecond: 100 })],
+      [],
+    )
     expect([...plots.keys()]).toEqual(['capture.svg'])
     const svg = plots.get('capture.svg')!
     expect(svg.match(/<rect/g)).toHaveLength(2)

@@ -15,7 +15,6 @@ import { compareLatency } from './scenarios/latency.ts'
 import { compareRestart } from './scenarios/restart.ts'
 import { createStage } from './stage.ts'
 import { fetchArtifacts } from './worker/artifacts.ts'
-import { killWatched } from './worker/watched-process.ts'
 
 export interface CompareFlags extends CompareOptions {
   readonly only?: readonly Scenario[]
@@ -51,8 +50,7 @@ export async function benchCompare(around: Surroundings, flags: CompareFlags): P
     runs,
   })
   for (const scenario of SCENARIOS.filter((one) => flags.only === undefined || flags.only.includes(one))) {
-    const stage = await createStage(around, artifacts)
-    around.atEnd(killWatched)
+    const stage = await createStage(around, artifacts, scenario === 'restart')
     const bench = createBench(stage, progress, { rows, keys, repeat, rates, seconds }, (run) => {
       runs.push(run)
       writeReport(flags.out, results())
@@ -60,6 +58,7 @@ export async function benchCompare(around: Surroundings, flags: CompareFlags): P
       console.error(describeRun(run))
     })
     await SCENARIO[scenario](bench)
+    await stage.close()
   }
   progress.end()
   return { ...results() }

@@ -1,5 +1,5 @@
-import avsc from 'avsc'
 import type postgres from 'postgres'
+import { avscType } from '../../../schemas/avro/avsc-type.ts'
 import { valueSubject } from '../../../schemas/avro.ts'
 import { createDeltaDecoder } from '../../../schemas/codec.ts'
 import type { Registry } from '../../../schemas/registry.ts'
@@ -51,12 +51,12 @@ const HEAD_BYTES = 5
 
 /** @param registryUrl the interface of Confluent's clients */
 export function readAvroEnvelope(registryUrl: string): ReadRow {
-  const types = new Map<number, Promise<avsc.Type>>()
+  const types = new Map<number, Promise<ReturnType<typeof avscType>>>()
   const load = async (id: number) => {
     const answer = await fetch(`${registryUrl}/schemas/ids/${id}`)
     if (!answer.ok) throw new Error(`the registry answers ${answer.status} for schema ${id}`)
     const { schema } = (await answer.json()) as { schema: string }
-    return avsc.Type.forSchema(JSON.parse(schema))
+    return avscType(JSON.parse(schema))
   }
   return async (_key, value) => {
     const id = value.readInt32BE(1)

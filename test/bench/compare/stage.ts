@@ -14,6 +14,7 @@ import { type Place, readTopicRun, type TopicRun } from './topic-run.ts'
 import type { Artifacts } from './worker/artifacts.ts'
 import { type ConnectWorker, startWorker } from './worker/connect-worker.ts'
 import {
+  DECLARED_PLUGINS,
   type DebeziumName,
   pluginsOf,
   sinkSettings,
@@ -22,7 +23,7 @@ import {
   workerSettings,
 } from './worker/settings.ts'
 import { startTributary } from './worker/tributary-process.ts'
-import type { WatchedProcess } from './worker/watched-process.ts'
+import { killWatched, type WatchedProcess } from './worker/watched-process.ts'
 
 /** Whoever captures: starts as a process of its own from the slot where it stands, and writes to a topic. */
 export interface Capturer {
@@ -58,6 +59,8 @@ export interface Stage {
   groupMembers: KafkaAdmin['groupMembers']
   /** @throws Void when a row that was published last differs from the source's */
   compareRows(run: TopicRun): Promise<void>
+  /** Removes everything that was made. */
+  close(): Promise<void>
 }
 
 /** A run whose rows are not the source's: its figures count for nothing. */
@@ -65,10 +68,17 @@ export class Void extends Error {}
 
 const PARTITIONS = 6
 const QUIET_MS = 1_500
-const STALLED_MS = 60_000
+const STALLED_MS = 180_000
 const POLL_MS = 200
 
-export async function createStage(around: Surroundings, artifacts: Artifacts): Promise<Stage> {
+/**
+ * @param startMatters whether the start of a worker is measured; otherwise all are started the quick way
+ */
+export async function createStage(around: Surroundings, artifacts: Artifacts, startMatters: boolean): Promise<Stage> {
+  const workerOf = (name: DebeziumName) => ({
+    ...(startMatters ? {} : DECLARED_PLUGINS),
+    ...workerSettings(name, required('TRIBUTARY_REGISTRY_URL')),
+  })
   const pipeline = await createBenchPipeline()
   const { flow } = pipeline
   const brokers = required('TRIBUTARY_KAFKA_BROKERS')
@@ -78,7 +88,11 @@ export async function createStage(around: Surroundings, artifacts: Artifacts): P
   const folder = mkdtempSync(join(tmpdir(), 'tributary-compare-'))
   const server = postgres(required('TRIBUTARY_POSTGRES_URL'), { max: 1, onnotice: () => {} })
   const warehouses: { database: string; sql: postgres.Sql }[] = []
-  around.atEnd(async () => {
+  let closed = false
+  const close = async () => {
+    if (closed) return
+    closed = true
+    await killWatched()
     for (const { database, sql } of warehouses) {
       await sql.end()
       await server.unsafe(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
@@ -87,7 +101,8 @@ export async function createStage(around: Surroundings, artifacts: Artifacts): P
     await admin.close()
     await pipeline.close()
     rmSync(folder, { recursive: true, force: true })
-  })
+  }
+  around.atEnd(close)
   const publication = `${flow.prefix}_compared`
   await flow.source.unsafe(`CREATE PUBLICATION ${publication} FOR TABLE customers`)
   const { registry } = flow.environment()
@@ -117,7 +132,7 @@ export async function createStage(around: Surroundings, artifacts: Artifacts): P
       const connector = `${flow.prefix}-${name}`
       const slot = `${flow.prefix}_${name.replaceAll('-', '_')}`
       const order = { name, connector, url: flow.sourceUrl, topicPrefix: topicPrefix(name), slot, publication }
-      const worker = workerSettings(name, registryUrl)
+      const worker = workerOf(name)
       return {
         name,
         topic: topicOf(name),
@@ -146,7 +161,7 @@ export async function createStage(around: Surroundings, artifacts: Artifacts): P
         brokers,
         folder: join(folder, `${name}-sink`),
         connector: sinkSettings({ name, connector, url, topic: topicOf(name) }),
-        worker: workerSettings(name, registryUrl),
+        worker: workerOf(name),
         plugins: pluginsOf(name, 'sink'),
       })
     },
@@ -191,6 +206,7 @@ export async function createStage(around: Surroundings, artifacts: Artifacts): P
       const wrong = countWrong(await sourceRows(flow.source), rows)
       if (wrong > 0) throw new Void(`${wrong} of ${rows.length} rows differ on the topic`)
     },
+    close,
   }
 }
 

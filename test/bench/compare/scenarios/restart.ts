@@ -58,6 +58,7 @@ async function restart({ stage }: Bench, capturer: Capturer, changes: Changes) {
     () => sent++,
   )
   try {
+    await stage.untilAppended(capturer, before, from, RATE, 0)
     await pause(BEFORE_MS)
     const killedAtMs = Date.now()
     await before.kill()

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { serversDir } from '../../../../ops/stack/data-folder.ts'
 import { advance, DOWNLOAD_START, describe } from '../../../../ops/stack/maven-progress.ts'
-import { findMaven } from '../../../../ops/stack/programs.ts'
+import { findJava, findMaven } from '../../../../ops/stack/programs.ts'
 import { logTail, runTool } from '../../../../ops/stack/tool.ts'
 
 export type PluginName = 'source' | 'sink' | 'avro'
@@ -19,6 +19,9 @@ export interface Artifacts {
 }
 
 const POM_FILE = fileURLToPath(new URL('../pom.xml', import.meta.url))
+export const AVRO_CONVERTER = 'io.apicurio.registry.utils.converter.AvroConverter'
+/** Another one when what is made of the jars changes. */
+const LAYOUT = 2
 const HASH_CHARS = 12
 const LINE_CHARS_MAX = 4_000
 
@@ -30,7 +33,7 @@ const LINE_CHARS_MAX = 4_000
 export async function fetchArtifacts(env: NodeJS.ProcessEnv, onProgress: (text: string) => void): Promise<Artifacts> {
   const pom = await readFile(POM_FILE, 'utf8')
   const hash = createHash('sha256').update(pom).digest('hex').slice(0, HASH_CHARS)
-  const folder = join(serversDir(env), `compare-${hash}`)
+  const folder = join(serversDir(env), `compare-${LAYOUT}-${hash}`)
   const found = await stat(folder).catch(() => null)
   if (found === null) await fetchInto(folder, env, onProgress)
   const version = (name: string) => new RegExp(`<${name}.version>(.+)</${name}.version>`).exec(pom)?.[1] ?? 'unknown'
@@ -59,8 +62,28 @@ async function fetchInto(folder: string, env: NodeJS.ProcessEnv, onProgress: (te
     const code = await runTool({ file: findMaven(env), args, env }, { logFile, signal, onOutput })
     if (code !== 0)
       throw new Error(`Maven could not fetch Debezium (exit code ${code})\n${rest}\n${await logTail(logFile)}`)
+    await declareConverter(partial, env)
     await rename(partial, folder)
   } finally {
     await rm(partial, { recursive: true, force: true })
   }
+}
+
+/** The Avro converter's jar does not declare what it has, as a worker wants it that looks into declarations alone; this jar does. */
+async function declareConverter(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const services = join(folder, 'declaration', 'META-INF', 'services')
+  await mkdir(services, { recursive: true })
+  await writeFile(join(services, 'org.apache.kafka.connect.storage.Converter'), `${AVRO_CONVERTER}\n`)
+  const jar = join(dirname(await findJava(env)), 'jar')
+  const args = [
+    '--create',
+    '--file',
+    join(folder, 'avro', 'converter', 'declaration.jar'),
+    '-C',
+    join(folder, 'declaration'),
+    '.',
+  ]
+  const logFile = join(folder, 'maven.log')
+  const code = await runTool({ file: jar, args, env }, { logFile, signal: new AbortController().signal })
+  if (code !== 0) throw new Error(`${jar} fails (exit code ${code})\n${await logTail(logFile)}`)
 }

@@ -50,7 +50,7 @@ const LOGGING: Settings = {
   'rootLogger.appenderRef.console.ref': 'console',
 }
 
-const READY_MS_MAX = 180_000
+const READY_MS_MAX = 300_000
 
 export function offsetsFile(folder: string): string {
   return join(folder, 'offsets')

@@ -1,4 +1,4 @@
-import type { PluginName } from './artifacts.ts'
+import { AVRO_CONVERTER, type PluginName } from './artifacts.ts'
 
 /** How a Connect worker and its connectors are set, as their documentation names the settings. */
 export type Settings = Readonly<Record<string, string | number | boolean>>
@@ -22,10 +22,7 @@ const LARGE_BATCHES: Settings = {
 /** Debezium looks for changes every half second by default. */
 const PROMPT: Settings = { 'poll.interval.ms': 10, 'producer.override.linger.ms': 0 }
 
-const CONVERTER = {
-  json: 'org.apache.kafka.connect.json.JsonConverter',
-  avro: 'io.apicurio.registry.utils.converter.AvroConverter',
-}
+const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter'
 
 interface Variant {
   readonly source: Settings
@@ -42,14 +39,14 @@ const TUNED_SINK: Settings = {
   'use.reduction.buffer': true,
 }
 
-/** A quicker start: plug-ins are found by what their jars declare, which the Avro converter's does not. */
-const DECLARED_PLUGINS: Settings = { 'plugin.discovery': 'service_load' }
+/** A quicker start: plug-ins are found by what their jars declare, and these are not searched. */
+export const DECLARED_PLUGINS: Settings = { 'plugin.discovery': 'service_load' }
 
 export const VARIANTS: Readonly<Record<DebeziumName, Variant>> = {
   debezium: { source: {}, sink: {}, converter: 'json-schemas', worker: {} },
   'debezium-json': { source: LARGE_BATCHES, sink: {}, converter: 'json', worker: DECLARED_PLUGINS },
-  'debezium-avro': { source: LARGE_BATCHES, sink: TUNED_SINK, converter: 'avro', worker: {} },
-  'debezium-prompt': { source: PROMPT, sink: TUNED_SINK, converter: 'avro', worker: {} },
+  'debezium-avro': { source: LARGE_BATCHES, sink: TUNED_SINK, converter: 'avro', worker: DECLARED_PLUGINS },
+  'debezium-prompt': { source: PROMPT, sink: TUNED_SINK, converter: 'avro', worker: DECLARED_PLUGINS },
 }
 
 /** What a worker is set to for this variant: its converters, and what is tuned. */
@@ -68,16 +65,17 @@ export function workerSettings(name: DebeziumName, registryUrl: string): Setting
     return {
       ...worker,
       ...both({
-        '': CONVERTER.avro,
+        '': AVRO_CONVERTER,
         // The registry's own interface, beside the one for Confluent's clients.
         'apicurio.registry.url': new URL('/apis/registry/v2', registryUrl).toString(),
         'apicurio.registry.auto-register': true,
-
+        // The ids that Confluent's interface knows.
+        'apicurio.registry.use-id': 'contentId',
         'apicurio.registry.as-confluent': true,
         'apicurio.registry.headers.enabled': false,
       }),
     }
-  return { ...worker, ...both({ '': CONVERTER.json, 'schemas.enable': converter === 'json-schemas' }) }
+  return { ...worker, ...both({ '': JSON_CONVERTER, 'schemas.enable': converter === 'json-schemas' }) }
 }
 
 export interface SourceOrder {

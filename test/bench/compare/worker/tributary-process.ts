@@ -8,6 +8,7 @@ export interface TributaryProcess extends WatchedProcess {
   ready(): Promise<void>
 }
 
+const READY_MS_MAX = 300_000
 const CLI = fileURLToPath(new URL('../../../../ops/cli/tributary.ts', import.meta.url))
 
 /** `tributary <args>` as it is shipped. */
@@ -28,6 +29,7 @@ export async function startTributary(flow: Flow, ...args: string[]): Promise<Tri
           return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok
         },
         () => `tributary ${args.join(' ')} is ready\n${watched.log()}`,
+        READY_MS_MAX,
       )
     },
   }
