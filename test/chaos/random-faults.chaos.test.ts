@@ -6,7 +6,7 @@ import { failures } from './checker/verdict.ts'
 import { saveHistory } from './histories/save.ts'
 import { ALWAYS, tellFailures } from './run/report.ts'
 import { runChaos } from './run/run.ts'
-import { startServers } from './run/scene.ts'
+import { startScene, startServers } from './run/scene.ts'
 import { chosenSeed } from './workload/random.ts'
 
 const CHAOS_MS = 1_000 * Number(process.env.CHAOS_SECONDS ?? 40)
@@ -16,12 +16,14 @@ const FIRST_SEED = chosenSeed()
 for (let run = 0; run < RUNS; run++) {
   const seed = FIRST_SEED + run
   test(`under any workload and any faults, what was recorded breaks no guarantee (SEED=${seed})`, {
-    timeout: CHAOS_MS + 900_000,
+    timeout: CHAOS_MS + 1_200_000,
   }, async () => {
     const servers = await startServers()
     onTestFinished(() => servers.close(), 120_000)
     const events: string[] = []
-    const history = await runChaos({ seed, forMs: CHAOS_MS, servers, onEvent: (text) => events.push(text) })
+    const scene = await startScene(servers)
+    onTestFinished(() => scene.close(), 120_000)
+    const history = await runChaos(scene, { seed, forMs: CHAOS_MS, onEvent: (text) => events.push(text) })
     const failed = failures(check(history), ALWAYS)
     if (failed.length === 0) return
     const folder = join(defaultDataDir(process.env), 'chaos', `seed-${seed}`)

@@ -10,7 +10,7 @@ import type { RunHistory } from '../histories/history.ts'
 import { loadHistory, saveHistory } from '../histories/save.ts'
 import { ALWAYS, countInto, type TriedFile, tellFailures, tellVerdicts, triedTable, triedUnder } from './report.ts'
 import { runChaos } from './run.ts'
-import { startServers } from './scene.ts'
+import { startScene, startServers } from './scene.ts'
 
 interface Flags {
   readonly minutes: number
@@ -27,6 +27,8 @@ function amount(text: string): number {
   throw new InvalidArgumentError('It is a number above 0.')
 }
 
+const INTERRUPTED = 130
+
 const whole = (text: string) => Math.floor(amount(text))
 
 function judge(run: RunHistory): {
@@ -40,6 +42,14 @@ function judge(run: RunHistory): {
 async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags): Promise<void> {
   const log = (text: string) => console.error(text)
   const endings: (() => Promise<void>)[] = []
+  const cleanUp = async () => {
+    for (let end = endings.pop(); end !== undefined; end = endings.pop()) await end()
+  }
+  const interrupt = () => {
+    log('\nInterrupted; cleaning up.')
+    void cleanUp().finally(() => process.exit(INTERRUPTED))
+  }
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   let failedRuns = 0
   try {
     const dataDir = join(defaultDataDir(process.env), 'chaos', 'stack')
@@ -50,10 +60,14 @@ async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags):
       const seed = first + at
       log(`\nSEED=${seed}, ${minutes} minutes (run ${at + 1} of ${runs})`)
       const servers = await startServers()
+      endings.push(() => servers.close())
+      const scene = await startScene(servers)
+      endings.push(() => scene.close())
       const began = performance.now()
       const onEvent = (text: string) =>
         log(`${String(Math.round((performance.now() - began) / 1000)).padStart(5)} s  ${text}`)
-      const run = await runChaos({ seed, forMs: minutes * 60_000, servers, onEvent }).finally(() => servers.close())
+      const run = await runChaos(scene, { seed, forMs: minutes * 60_000, onEvent })
+      for (const end of endings.splice(-2).reverse()) await end()
       const { verdicts, failed } = judge(run)
       log(tellVerdicts(verdicts))
       const folder = resolve(join(defaultDataDir(process.env), 'chaos', `seed-${seed}`))
@@ -69,7 +83,7 @@ async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags):
       if (json) console.log(JSON.stringify(summary(run, verdicts, failed.length, folder)))
     }
   } finally {
-    for (let end = endings.pop(); end !== undefined; end = endings.pop()) await end()
+    await cleanUp()
   }
   if (failedRuns > 0) process.exitCode = 1
 }

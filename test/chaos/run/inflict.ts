@@ -16,6 +16,8 @@ export type Heal = () => Promise<void> | void
 
 const FROZEN_BROKER_MS_MAX = 8_000
 const PRODUCE_DELAY_MS_MAX = 6_000
+/** Beyond the time-out of a request, and within the time after which none may take effect any more (scene.ts). */
+const SLOW_MS_MAX = 7_000
 const CRASHES = 4
 const CRASH_EVERY_MS = 700
 const STORM_MEMBERS = 3
@@ -29,7 +31,7 @@ const SEARCH: Readonly<Record<string, (random: Random) => Misbehaviour>> = {
   failing: (random) => ({ status: random.oneOf([500, 502, 503]) }),
   'failing-applied': () => ({ status: 500, applied: true }),
   throttling: () => ({ throttle: { retryAfterSeconds: 1, after: 5 } }),
-  slow: (random) => ({ latencyMs: 300 + random.below(3_500) }),
+  slow: (random) => ({ latencyMs: 300 + random.below(SLOW_MS_MAX) }),
   'reset-before': () => ({ reset: 'before' }),
   'reset-after': () => ({ reset: 'after' }),
   hanging: (random) => ({ hang: random.oneOf(['before', 'after']) }),

@@ -12,13 +12,12 @@ import { startSessions } from '../workload/sessions.ts'
 import { planWindow, type Window } from './faults.ts'
 import { type Heal, inflict } from './inflict.ts'
 import { type Probes, startProbes } from './probes.ts'
-import { type BrokenServers, RECORDED, type Scene, startScene } from './scene.ts'
+import { RECORDED, type Scene } from './scene.ts'
 
 export interface ChaosOptions {
   readonly seed: number
   /** How long faults go on. */
   readonly forMs: number
-  readonly servers: BrokenServers
   /** Told what happens, a line each. */
   readonly onEvent: (text: string) => void
 }
@@ -33,17 +32,11 @@ const RSS_BYTES_MAX = 500 * 1024 * 1024
 /** How many probes are made when all is well again. */
 const PROBES_AFTERWARDS = 3
 
-/** A pipeline under a random workload and random faults, then healed and quiet: everything that was recorded of it. */
-export async function runChaos(options: ChaosOptions): Promise<RunHistory> {
-  const scene = await startScene(options.servers)
-  try {
-    return await record(scene, options)
-  } finally {
-    await scene.close()
-  }
-}
-
-async function record(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Promise<RunHistory> {
+/**
+ * A pipeline under a random workload and random faults, then healed and quiet.
+ * @returns everything that was recorded of it; the scene is still to be closed
+ */
+export async function runChaos(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Promise<RunHistory> {
   const { flow, members, store } = scene
   const startedMs = Date.now()
   // From here on the source's history is continued: what is committed now is streamed.

@@ -57,7 +57,7 @@ const declareChaos = (prefix: string) => `${declare(prefix)}
     type: http
     url: "\${SEARCH_URL}"
     allowAddresses: [127.0.0.1]
-    timeout: 3s
+    timeout: 5s
     breaker: { probeEvery: 1s..3s }
     entities:
 ${Object.entries(STORE_FIELDS)
