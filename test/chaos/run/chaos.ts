@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { addressEnvironment } from '../../../ops/stack/addresses.ts'
@@ -52,7 +53,8 @@ async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags):
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   let failedRuns = 0
   try {
-    const dataDir = join(defaultDataDir(process.env), 'chaos', 'stack')
+    const dataDir = await mkdtemp(join(tmpdir(), 'tributary-chaos-'))
+    endings.push(() => rm(dataDir, { recursive: true, force: true }))
     const shared = await startStack({ dataDir, durable: false, services: ['registry', 'postgres'] })
     endings.push(() => shared.stop())
     Object.assign(process.env, addressEnvironment(shared.addresses))
