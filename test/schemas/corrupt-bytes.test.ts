@@ -50,7 +50,7 @@ describe('the bytes of any delta', () => {
         expect({ ...read.source }).toStrictEqual(delta.source)
         expect(avscType(schema).toBuffer(read)).toEqual(value.subarray(HEAD_BYTES))
       }),
-      { numRuns: 60 },
+      { numRuns: 60, endOnFailure: true },
     )
   })
 
@@ -62,7 +62,7 @@ describe('the bytes of any delta', () => {
         expect(readOf(sample, value.subarray(0, cut % value.length))).toBeUndefined()
         expect(readOf(sample, Buffer.concat([value, more]))).toBeUndefined()
       }),
-      { numRuns: 200 },
+      { numRuns: 200, endOnFailure: true },
     )
   })
 
@@ -96,7 +96,7 @@ describe('the bytes of any delta', () => {
           else expect(ours === null).toBe(theirs === null)
         }
       }),
-      { numRuns: 600 },
+      { numRuns: 600, endOnFailure: true },
     )
     expect(readable).toBeGreaterThan(20)
   })
