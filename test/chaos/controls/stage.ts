@@ -1,4 +1,5 @@
 import { type KafkaAdmin, openAdmin } from '../../../connectors/kafka/admin.ts'
+import { consumerGroup } from '../../../schemas/topics.ts'
 import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack, required } from '../../support/flow.ts'
 import { type GroupMembers, openGroupMembers } from '../../support/group-members.ts'
 import type { Hold } from '../../support/hold.ts'
@@ -200,6 +201,8 @@ export class Stage {
 
   /** What is left behind, once all is quiet. */
   async history(): Promise<RunHistory> {
+    // A broken build may leave nothing to do for who delivers now: it has to be there all the same.
+    await this.until(async () => (await this.#groups.of(this.#groupId)).length > 0, 'someone delivers')
     await this.untilQuiet()
     const quietMs = Date.now()
     const { topic, letters } = await this.#topics!.finish()
@@ -237,8 +240,7 @@ export class Stage {
   async kill({ process }: Member): Promise<void> {
     process.kill('SIGKILL')
     await process.exited
-    const groupId = `${this.flow.prefix}.${SUBSCRIBER}.standard`
-    for (const member of await this.#groups.of(groupId)) await this.#groups.remove(groupId, member)
+    for (const member of await this.#groups.of(this.#groupId)) await this.#groups.remove(this.#groupId, member)
   }
 
   /** Asks a member to end, which leaves nothing behind. */
@@ -258,6 +260,10 @@ export class Stage {
 
   log(): string {
     return this.#processes.map((process) => `--- ${nameOf(process)}\n${process.log()}`).join('\n')
+  }
+
+  get #groupId(): string {
+    return consumerGroup(this.flow.prefix, SUBSCRIBER, 'standard')
   }
 
   #output(atMs: number): OutputEntry[] {
@@ -293,7 +299,7 @@ export class Stage {
       source: flow.source,
       topicOf: (entity) => `${flow.prefix}.${entity}`,
       entities: [ENTITY],
-      groups: [{ destination: SUBSCRIBER, groupId: `${flow.prefix}.${SUBSCRIBER}.standard`, entities: [ENTITY] }],
+      groups: [{ destination: SUBSCRIBER, groupId: this.#groupId, entities: [ENTITY] }],
       effects: async () => {
         const [row] = await flow.warehouse<{ newest: string }[]>`
           SELECT coalesce(max(number), 0)::text AS newest FROM tributary_history`
@@ -325,7 +331,7 @@ export class Stage {
 
   async #offsets() {
     this.#admin ??= this.#openAdmin()
-    return await (await this.#admin).groupLag(`${this.flow.prefix}.${SUBSCRIBER}.standard`, [this.topic])
+    return await (await this.#admin).groupLag(this.#groupId, [this.topic])
   }
 }
 
