@@ -344,6 +344,13 @@ export class Ledger {
         `Redis at ${host}:${port} refuses: ${reason.message}. Check the user and the password in redis.url, and their rights.`,
         { cause },
       )
+    const said = (cause as Error).message
+    if (TAKES_NO_WRITES.test(said))
+      return new TributaryError(
+        'ledger-unreachable',
+        `Redis at ${host}:${port} takes no writes (${said.slice(0, REASON_CHARS_MAX)}). Give it memory (maxmemory) or disk; delivery goes on by itself.`,
+        { cause },
+      )
     return new TributaryError(
       'ledger-unreachable',
       `Redis at ${host}:${port} does not answer (${reason.message.replace(/\.$/, '')}). Check redis.url and that Redis runs.`,
@@ -374,5 +381,9 @@ export class Ledger {
 
 /** How Redis begins to say that a user, a password or a right is wrong. */
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/
+
+/** It is full, or its disk is. From within a script the words come behind others. */
+const TAKES_NO_WRITES = /\b(OOM|MISCONF)\b/
+const REASON_CHARS_MAX = 120
 
 const RESULTS = { applied: 'a', newer: 'n', dead: 'r', failed: 'f' } as const

@@ -15,7 +15,7 @@ const clockOff = (byMs: number) => ({
  * ended; the other way round they go on with 2.
  */
 test('clocks that are an hour ahead or behind change neither what is published, nor its order, nor what is applied', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   const sql = warehouse()
   const scene = await openScene([sql])

@@ -33,7 +33,7 @@ const WINDOWS: readonly (readonly [string, Misbehaviour, (result: LoggedRequest[
  * not notice. What is refused alone becomes a dead letter alone.
  */
 test(`a destination that misbehaves in every way is right in the end, and another does not notice (SEED=${SEED})`, {
-  timeout: 300_000,
+  timeout: 400_000,
 }, async () => {
   const { search, sandbox } = await openSearch()
   const sql = warehouse()

@@ -59,7 +59,7 @@ afterAll(() => scene?.close(), 120_000)
  * again, capture goes on behind it.
  */
 test('an idle source beside a busy neighbour table lets the log go, and is not held up by it', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   const { flow } = scene
   await flow.source`INSERT INTO neighbour SELECT i, repeat('x', 40) FROM generate_series(1, ${NEIGHBOUR_ROWS}::int) i`
@@ -123,7 +123,7 @@ test(`a transaction of 500,000 rows neither holds up short ones that commit befo
  * than before → a row that is larger → capture waits and says so → the topic takes it again.
  */
 test('an oversized row is a dead letter until it fits; a topic that takes too little holds capture up until it is set right', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   const { flow } = scene
   const letters = () => countRecords(flow, captureDeadLetterTopic(flow.prefix, 'erp'))

@@ -46,6 +46,7 @@ test('a ledger that is full, answers late, or was killed and lost its last secon
     () => `deliveries say that they wait\n${scene.story()}`,
   )
   for (const one of subscribers) expect((await one.held(scene.flow)).get('k')?.name, scene.story()).toBe('a')
+  for (const one of deliveries) expect(one.log()).toMatch(/takes no writes .*Give it memory/)
   await redis.config('SET', 'maxmemory', '0')
   await untilAllHold(scene, 'full')
 

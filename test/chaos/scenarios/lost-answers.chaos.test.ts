@@ -30,7 +30,7 @@ async function changeAll(scene: Scene, name: string): Promise<void> {
  * long as the library tries, so that a new producer begins at the last stored position; then again, with the process killed while it waits.
  */
 test('when the answer to a produce request is lost after the append, nothing is lost and nothing old comes last', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   const sql = warehouse()
   const scene = await openScene([sql])
@@ -80,7 +80,7 @@ async function recordsSaying({ flow }: Scene, name: string): Promise<number> {
  * comes again and is refused again → its letter is written again; then the same with the tombstone that ends it.
  */
 test('when the answer to the writing of a dead letter is lost, the letter is there, its offset waits for it, and it ends', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   const { search, sandbox } = await openSearch()
   const scene = await openScene([search])

@@ -16,7 +16,7 @@ const REMOVALS = 20
  * nothing but rebalance; half-way a third process joins and leaves. Then the group is left alone.
  */
 test(`a group that rebalances without end loses nothing and sets nothing back, and is as before when it ends (SEED=${SEED})`, {
-  timeout: 240_000,
+  timeout: 400_000,
 }, async () => {
   const sql = warehouse()
   const scene = await openScene([sql])

@@ -30,7 +30,7 @@ async function openRegistryScene() {
  * takes one letter away, a replay the other.
  */
 test('a registry that is away stops nobody who runs; one that forgot an id makes dead letters, which end once it knows it', {
-  timeout: 240_000,
+  timeout: 400_000,
 }, async () => {
   const { way, sql, scene, start } = await openRegistryScene()
   const { flow } = scene
@@ -75,7 +75,7 @@ test('a registry that is away stops nobody who runs; one that forgot an id makes
  * registered is provisioned, and a capture started with it, beside those that run.
  */
 test('an incompatible schema in mid-run concerns its own record and the declaration that wants it, and nothing that runs', {
-  timeout: 180_000,
+  timeout: 400_000,
 }, async () => {
   const { sql, scene, start } = await openRegistryScene()
   const { flow } = scene
