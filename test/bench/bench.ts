@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { benchCapture } from './capture.ts'
 import { benchCompare, printComparison } from './compare/compare.ts'
 import { SCENARIOS } from './compare/results.ts'
+import { DEBEZIUM_NAMES } from './compare/worker/settings.ts'
 import { benchDeliver } from './deliver.ts'
 import { benchDlq, COMMANDS } from './dlq/dlq.ts'
 import { benchLanes, KEYS, printLanes } from './lanes/lanes.ts'
@@ -120,11 +121,16 @@ program.addCommand(
     .description('tributary beside Debezium, on the same database, broker and rows; the plug-ins come with Maven')
     .option('--json', 'print one JSON object as the last line')
     .addOption(new Option('--only <scenarios...>', 'all when none is given').choices(SCENARIOS))
+    .addOption(
+      new Option('--beside <variants...>', "which of Debezium's variants")
+        .choices(DEBEZIUM_NAMES)
+        .default(DEBEZIUM_NAMES),
+    )
     .option('--repeat <number>', 'times each is measured, every other time in reverse order', count, 5)
-    .option('--rows <number>', 'changes in a backlog', count, 100_000)
+    .option('--rows <number>', 'changes in a backlog', count, 60_000)
     .option('--keys <number>', 'rows they are spread over', count, 20_000)
     .option('--rates <numbers...>', 'changes a second, for the latency', rates, RATES)
-    .option('--seconds <number>', 'how long each rate is held', count, 15)
+    .option('--seconds <number>', 'how long each rate is held', count, 10)
     .option('--out <folder>', 'where the results and the plots go', 'docs/benchmarks')
     .action((flags) => runBench('compare', flags, (around) => benchCompare(around, flags), printComparison)),
 )

@@ -60,8 +60,12 @@ describe('rows', () => {
 
   test('one changed value is a wrong row, and so is a row that the source has not', () => {
     const source = new Map([['1', '1|a']])
-    expect(countWrong(source, ['1|a'])).toBe(0)
-    expect(countWrong(source, ['1|b', '2|a'])).toBe(2)
+    expect(countWrong(source, ['1|a'], [])).toBe(0)
+    expect(countWrong(source, ['1|b', '2|a'], [])).toBe(2)
+  })
+
+  test('a key that was changed and is not there is wrong', () => {
+    expect(countWrong(new Map([['1', '1|a']]), ['1|a'], ['1', '3'])).toBe(1)
   })
 
   test('an envelope is read with its schema and without', async () => {

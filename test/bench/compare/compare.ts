@@ -32,7 +32,7 @@ const SCENARIO: Readonly<Record<Scenario, (bench: Bench) => Promise<void>>> = {
 /** Runs the comparison and keeps what comes of it after every single measurement. */
 export async function benchCompare(around: Surroundings, flags: CompareFlags): Promise<Figures> {
   const { progress } = around
-  const { rows, keys, repeat, rates, seconds } = flags
+  const { rows, keys, repeat, rates, seconds, beside } = flags
   const startedAt = new Date()
   const machine = describeMachine()
   const download = progressPrinter(process.stderr)
@@ -45,20 +45,28 @@ export async function benchCompare(around: Surroundings, flags: CompareFlags): P
     startedAt: startedAt.toISOString(),
     minutes: Math.round((Date.now() - startedAt.getTime()) / 6_000) / 10,
     machine,
-    options: { rows, keys, repeat, rates, seconds },
+    options: { rows, keys, repeat, rates, seconds, beside },
     versions: artifacts.versions,
     runs,
   })
   for (const scenario of SCENARIOS.filter((one) => flags.only === undefined || flags.only.includes(one))) {
     const stage = await createStage(around, artifacts, scenario === 'restart')
-    const bench = createBench(stage, progress, { rows, keys, repeat, rates, seconds }, (run) => {
+    const bench = createBench(stage, progress, { rows, keys, repeat, rates, seconds, beside }, (run) => {
       runs.push(run)
       writeReport(flags.out, results())
       progress.end()
       console.error(describeRun(run))
     })
-    await SCENARIO[scenario](bench)
-    await stage.close()
+    try {
+      await SCENARIO[scenario](bench)
+    } catch (error) {
+      // The other scenarios go on; the exit code tells.
+      progress.end()
+      console.error(`${scenario} failed: ${(error as Error).stack}`)
+      process.exitCode = 1
+    } finally {
+      await stage.close()
+    }
   }
   progress.end()
   return { ...results() }

@@ -29,6 +29,7 @@ export interface Results {
     readonly repeat: number
     readonly rates: readonly number[]
     readonly seconds: number
+    readonly beside: readonly DebeziumName[]
   }
   readonly versions: Readonly<Record<string, string>>
   readonly runs: readonly Run[]

@@ -22,11 +22,20 @@ export async function sourceRows(sql: postgres.Sql): Promise<Map<string, string>
   return found
 }
 
-/** How many rows are not as the source has them, or not at the source at all. */
-export function countWrong(source: ReadonlyMap<string, string>, rows: Iterable<string>): number {
+/** How many rows are not as the source has them or not at the source at all, and how many of those expected are missing. */
+export function countWrong(
+  source: ReadonlyMap<string, string>,
+  rows: Iterable<string>,
+  expectedKeys: Iterable<string>,
+): number {
   let wrong = 0
-  for (const row of rows) if (source.get(row.slice(0, row.indexOf('|'))) !== row) wrong++
-  return wrong
+  const missing = new Set(expectedKeys)
+  for (const row of rows) {
+    const key = row.slice(0, row.indexOf('|'))
+    missing.delete(key)
+    if (source.get(key) !== row) wrong++
+  }
+  return wrong + missing.size
 }
 
 export function readDelta(registry: Registry, topic: string): ReadRow {

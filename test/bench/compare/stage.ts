@@ -57,8 +57,8 @@ export interface Stage {
   read(capturer: Capturer, from: Place, to: Place): Promise<TopicRun>
   groupLag: KafkaAdmin['groupLag']
   groupMembers: KafkaAdmin['groupMembers']
-  /** @throws Void when a row that was published last differs from the source's */
-  compareRows(run: TopicRun): Promise<void>
+  /** @throws Void when the last record of a key differs from the source's row, or one of the keys has none */
+  compareRows(run: TopicRun, keys: Iterable<string>): Promise<void>
   /** Removes everything that was made. */
   close(): Promise<void>
 }
@@ -202,9 +202,9 @@ export async function createStage(around: Surroundings, artifacts: Artifacts, st
     },
     groupLag: admin.groupLag,
     groupMembers: admin.groupMembers,
-    async compareRows({ rows }) {
-      const wrong = countWrong(await sourceRows(flow.source), rows)
-      if (wrong > 0) throw new Void(`${wrong} of ${rows.length} rows differ on the topic`)
+    async compareRows({ rows }, keys) {
+      const wrong = countWrong(await sourceRows(flow.source), rows, keys)
+      if (wrong > 0) throw new Void(`${wrong} of ${rows.length} rows differ on the topic or are not there`)
     },
     close,
   }

@@ -34,7 +34,10 @@ export async function compareApply(bench: Bench): Promise<void> {
   const { stage, progress, options } = bench
   const { source } = stage.pipeline.flow
   const { rows, keys } = options
-  const appliers = await prepareAppliers(bench, DEBEZIUM)
+  const appliers = await prepareAppliers(
+    bench,
+    DEBEZIUM.filter((name) => bench.options.beside.includes(name)),
+  )
   let made = 0
   await bench.rounds(
     'apply',

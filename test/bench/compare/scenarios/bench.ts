@@ -2,6 +2,7 @@ import { loadavg } from 'node:os'
 import type { Progress } from '../../support/progress.ts'
 import type { Contender, Run, Scenario } from '../results.ts'
 import { type Stage, Void } from '../stage.ts'
+import type { DebeziumName } from '../worker/settings.ts'
 import { killWatched } from '../worker/watched-process.ts'
 
 export interface CompareOptions {
@@ -10,6 +11,8 @@ export interface CompareOptions {
   readonly repeat: number
   readonly seconds: number
   readonly rates: readonly number[]
+  /** Which of Debezium's variants are measured, where they make sense. */
+  readonly beside: readonly DebeziumName[]
 }
 
 /** What a scenario works with. */

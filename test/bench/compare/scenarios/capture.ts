@@ -20,7 +20,10 @@ export async function compareCapture(bench: Bench): Promise<void> {
   const { flow } = pipeline
   const { rows, keys } = options
   const run: BenchRun = { pipeline, progress, profileFolder: undefined }
-  const capturers = [stage.tributary, ...DEBEZIUM.map((name) => stage.debezium(name))]
+  const capturers = [
+    stage.tributary,
+    ...DEBEZIUM.filter((name) => bench.options.beside.includes(name)).map((name) => stage.debezium(name)),
+  ]
   progress.step(`capture: making ${keys.toLocaleString('en')} rows`)
   await insertRows(flow.source, 1, keys)
   for (const capturer of capturers) await snapshot(bench, capturer, keys)
@@ -33,13 +36,17 @@ export async function compareCapture(bench: Bench): Promise<void> {
     progress.update(done, rows),
   )
 
+  const changed = await flow.source<{ key: string }[]>`
+    SELECT DISTINCT bench_key(number, ${keys}::bigint)::text AS key FROM generate_series(1, ${rows}::bigint) AS number`
+  const keysChanged = changed.map(({ key }) => key)
+
   const contenders: Contender[] = ['bare', ...capturers.map(({ name }) => name)]
   await bench.rounds('capture', contenders, async (contender) => {
     if (contender === 'bare') {
       const { recordsPerSecond, cpuSeconds, maxRssMb } = await drainBare(run, backlogOf(stage.tributary.slot), rows)
       return { recordsPerSecond, cpuMicrosPerChange: (cpuSeconds / rows) * 1e6, peakMb: maxRssMb }
     }
-    return drain(stage, capturers.find(({ name }) => name === contender)!, rows)
+    return drain(stage, capturers.find(({ name }) => name === contender)!, rows, keysChanged)
   })
 }
 
@@ -68,7 +75,7 @@ export async function snapshot(
   await process.stop()
 }
 
-async function drain(stage: Stage, capturer: Capturer, rows: number) {
+async function drain(stage: Stage, capturer: Capturer, rows: number, changed: Iterable<string>) {
   const { pipeline } = stage
   await pipeline.dropSlot(capturer.slot)
   await pipeline.copySlot(backlogOf(capturer.slot), capturer.slot)
@@ -81,7 +88,7 @@ async function drain(stage: Stage, capturer: Capturer, rows: number) {
   const cpuSeconds = process.cpuSecondsBetween(done.firstAppendMs, done.lastAppendMs)
   await process.stop()
   if (done.records !== rows) throw new Void(`published ${done.records} records for ${rows} changes`)
-  await stage.compareRows(done)
+  await stage.compareRows(done, changed)
   return {
     recordsPerSecond: done.recordsPerSecond,
     secondHalfPerSecond: done.secondHalfPerSecond,

@@ -27,7 +27,10 @@ export async function compareLatency(bench: Bench): Promise<void> {
   const most = Math.max(...options.rates) * options.seconds
   if (most > options.keys)
     throw new Error(`${most} changes need as many rows: with --keys ${most} no two of them become one on the way`)
-  const appliers = await prepareAppliers(bench, DEBEZIUM)
+  const appliers = await prepareAppliers(
+    bench,
+    DEBEZIUM.filter((name) => bench.options.beside.includes(name)),
+  )
   for (const { warehouse } of appliers) await warehouse.unsafe(WATCH_SQL)
   const numbers = { next: 1 }
   await bench.rounds(

@@ -22,7 +22,10 @@ export async function compareRestart(bench: Bench): Promise<void> {
   const { stage } = bench
   const { flow } = stage.pipeline
   await insertRows(flow.source, 1, KEYS)
-  const capturers = [stage.tributary, ...DEBEZIUM.map((name) => stage.debezium(name))]
+  const capturers = [
+    stage.tributary,
+    ...DEBEZIUM.filter((name) => bench.options.beside.includes(name)).map((name) => stage.debezium(name)),
+  ]
   for (const capturer of capturers) await snapshot(bench, capturer, KEYS)
   const changes = { made: 0, published: new Map(capturers.map(({ name }) => [name, 0])) }
   await bench.rounds(
@@ -46,6 +49,7 @@ async function restart({ stage }: Bench, capturer: Capturer, changes: Changes) {
   const from = await stage.untilAppended(capturer, before, begin, changes.made - changes.published.get(capturer.name)!)
   const stopLoad = new AbortController()
   let sent = 0
+  const keys = new Set<string>()
   const load = sendLoad(
     stage.pipeline.flow.source,
     {
@@ -55,7 +59,10 @@ async function restart({ stage }: Bench, capturer: Capturer, changes: Changes) {
       first: changes.made + 1,
       signal: stopLoad.signal,
     },
-    () => sent++,
+    (key) => {
+      sent++
+      keys.add(key)
+    },
   )
   try {
     await stage.untilAppended(capturer, before, from, RATE, 0)
@@ -75,7 +82,7 @@ async function restart({ stage }: Bench, capturer: Capturer, changes: Changes) {
     const done = await stage.read(capturer, left, to)
     const whole = await stage.read(capturer, from, to)
     if (whole.records < sent) throw new Void(`published ${whole.records} records for ${sent} changes`)
-    await stage.compareRows(whole)
+    await stage.compareRows(whole, keys)
     return {
       killToFirstMs: done.firstAppendMs - killedAtMs,
       // Published by the new process although they had been.

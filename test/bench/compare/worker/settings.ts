@@ -6,6 +6,8 @@ export type Settings = Readonly<Record<string, string | number | boolean>>
 /** What is compared with what. `defaults` is what a quick start gives; the others change what is named. */
 export type DebeziumName = 'debezium' | 'debezium-json' | 'debezium-avro' | 'debezium-prompt'
 
+export const DEBEZIUM_NAMES: readonly DebeziumName[] = ['debezium', 'debezium-json', 'debezium-avro', 'debezium-prompt']
+
 export const DEBEZIUM_TITLES: Readonly<Record<DebeziumName, string>> = {
   debezium: 'Debezium, defaults (JSON with schemas)',
   'debezium-json': 'Debezium, tuned, JSON without schemas',
