@@ -118,6 +118,14 @@ describe('verdicts', () => {
     ])
   })
 
+  test('what was not measured decides no expectation', () => {
+    const [line] = compareRuns(
+      [run('tributary', { bytesPerChange: 100 }), run('debezium', { bytesPerChange: 700 })],
+      [],
+    )
+    expect(line!.asExpected).toBeNull()
+  })
+
   test('a void run counts for nothing, and is named', () => {
     const runs = [
       run('tributary', { recordsPerSecond: 400 }),
@@ -127,7 +135,10 @@ describe('verdicts', () => {
     ]
     const [line] = compareRuns(runs, [])
     expect([line!.times, line!.verdict, line!.asExpected]).toEqual([4, 'win', true])
-    expect(formatTable([line!], runs)).toContain('3 of 5 rows differ')
+    const machine = { cores: 2, processor: 'x', memoryGb: 1, node: 'x', platform: 'x', loadBefore: 0.1 }
+    expect(formatTable([line!], { runs, machine })).toContain('3 of 5 rows differ')
+    expect(formatTable([line!], { runs, machine })).not.toContain('busy')
+    expect(formatTable([line!], { runs, machine: { ...machine, loadBefore: 30 } })).toContain('busy')
   })
 })
 

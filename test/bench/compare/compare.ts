@@ -82,8 +82,8 @@ function writeReport(folder: string, results: Results): void {
 }
 
 export function printComparison(figures: Figures): void {
-  const { runs, options } = figures as unknown as Results
-  console.log(formatTable(compareRuns(runs, options.rates), runs))
+  const results = figures as unknown as Results
+  console.log(formatTable(compareRuns(results.runs, results.options.rates), results))
 }
 
 function describeRun({ contender, figures, void: reason }: Run): string {

@@ -191,10 +191,13 @@ function expectationOf(
 ): boolean | null {
   const ours = values.get('tributary')
   if (ours === undefined || (metric.expected.length === 0 && metric.bound === undefined)) return null
-  const reached = ({ times, than }: Expectation) => {
+  const reached = metric.expected.map(({ times, than }) => {
     const theirs = than === 'best' ? undefined : values.get(than)
     const reachedTimes = than === 'best' ? timesBest : theirs === undefined ? null : timesBetter(metric, ours, theirs)
-    return reachedTimes !== null && reachedTimes >= times
-  }
-  return metric.expected.every(reached) && (metric.bound === undefined || ours <= metric.bound)
+    return reachedTimes === null ? null : reachedTimes >= times
+  })
+  if (metric.bound !== undefined) reached.push(ours <= metric.bound)
+  if (reached.includes(false)) return false
+  // What it is to be compared with was not measured.
+  return reached.includes(null) ? null : true
 }

@@ -1,4 +1,5 @@
-import type { Contender, Results, Run } from '../results.ts'
+import type { Machine } from '../../support/machine.ts'
+import type { Contender, Results } from '../results.ts'
 import type { Line } from './metrics.ts'
 
 const COLUMNS: Readonly<Record<Contender, string>> = {
@@ -11,7 +12,7 @@ const COLUMNS: Readonly<Record<Contender, string>> = {
 }
 
 /** The table for the terminal: aligned, Debezium's variants side by side, and who has won. */
-export function formatTable(lines: readonly Line[], runs: readonly Run[]): string {
+export function formatTable(lines: readonly Line[], { runs, machine }: Pick<Results, 'runs' | 'machine'>): string {
   const head = ['', ...Object.values(COLUMNS), 'times', '', 'expected']
   const body = lines.map((line) => [
     `${line.metric.title}${line.metric.unit === '' ? '' : `, ${line.metric.unit}`}`,
@@ -37,6 +38,7 @@ export function formatTable(lines: readonly Line[], runs: readonly Run[]): strin
     '',
     `Middle of ${runs.length} runs; beside the best of Debezium: a tie within a tenth. ${voids.length} void.`,
     ...notes,
+    ...(isBusy(machine) ? [BUSY] : []),
   ].join('\n')
 }
 
@@ -51,6 +53,14 @@ function expectation({ metric: { expected, bound, unit }, asExpected }: Line): s
   const parts = expected.map(({ times, than }) => `${times} times${than === 'best' ? '' : ` ${COLUMNS[than]}`}`)
   if (bound !== undefined) parts.push(`at most ${bound.toLocaleString('en')} ${unit}`)
   return `${parts.join(', ')}: ${asExpected ? 'yes' : 'NO'}`
+}
+
+/** With so much going on before the benchmark, per core, its rates and times are those of others as well. */
+const BUSY_LOAD = 0.25
+const BUSY = 'The machine was busy with something else: only the bytes of a change can be relied on.'
+
+function isBusy({ loadBefore, cores }: Machine): boolean {
+  return loadBefore > BUSY_LOAD * cores
 }
 
 /** The same as a page. */
@@ -76,6 +86,7 @@ export function formatPage(
         ', ',
       )}. ${options.rows} changes in a backlog over ${options.keys} rows, each measured ${options.repeat} times.`,
     `Load average before the runs: ${machine.loadBefore}, at most ${busiest} before one of them (the benchmark's own work included).`,
+    ...(isBusy(machine) ? [BUSY] : []),
     '',
     'The middle of the valid runs. *Times*: how many times better tributary is than the best of Debezium; within a tenth it is a tie.',
     '',

@@ -15,7 +15,7 @@ const DEBEZIUM: readonly DebeziumName[] = ['debezium', 'debezium-avro']
 /** So many of the last changes are looked for at the warehouse. */
 const TAIL = 200
 const POLL_MS = 50
-const STALLED_MS = 90_000
+const STALLED_MS = 300_000
 
 /** Whoever applies, its warehouse and its consumer group. */
 export interface Applier {
@@ -137,7 +137,7 @@ async function textOf(sql: postgres.Sql, keys: readonly string[]): Promise<strin
   return row?.text ?? ''
 }
 
-const EQUAL_MS_MAX = 120_000
+const EQUAL_MS_MAX = 300_000
 const EQUAL_POLL_MS = 1_000
 
 /** @throws Void when a warehouse does not become what the source is */
