@@ -1,6 +1,7 @@
 import type { OutgoingRecord, Producer } from '../../connectors/kafka/producer.ts'
 import type { CaptureContext, HydratedRow, Source, SourceEvent, StoredState } from '../../connectors/source.ts'
 import { fenceRecords } from '../../producers/fence.ts'
+import type { OpenDeadLetters } from '../../producers/open-dead-letters.ts'
 import { capture } from '../../producers/pipeline.ts'
 import { parseStored } from '../../producers/positions.ts'
 import { publishedBatches } from '../../producers/published.ts'
@@ -140,21 +141,14 @@ export class CaptureProcess {
   // What is stored in Kafka
 
   #stored() {
-    const { broker, flaws } = this.#surroundings
-    const fences = () => [...fenceRecords(POSITIONS, 1, SOURCE), ...fenceRecords(LETTERS, 1, SOURCE)]
-    const load = () => storedIn(broker)
-    let early = { state: load(), letters: broker.topic(LETTERS).end }
+    const { broker } = this.#surroundings
     return {
-      openFences: async () => {
-        early = { state: load(), letters: broker.topic(LETTERS).end }
-        return fences()
-      },
-      loadState: () => this.#call<StoredState>({ carryOut: () => (flaws.loadsBeforeFences ? early.state : load()) }),
-      loadDeadLetters: (into: { restore(record: ReturnType<Broker['topic']>['records'][number]): void }) =>
+      openFences: async () => [...fenceRecords(POSITIONS, 1, SOURCE), ...fenceRecords(LETTERS, 1, SOURCE)],
+      loadState: () => this.#call<StoredState>({ carryOut: () => storedIn(broker) }),
+      loadDeadLetters: (into: OpenDeadLetters) =>
         this.#call<void>({
           carryOut: () => {
-            for (const record of broker.topic(LETTERS).records)
-              if (!flaws.loadsBeforeFences || record.offset < early.letters) into.restore(record)
+            for (const record of broker.topic(LETTERS).records) into.restore(record)
           },
         }),
     }

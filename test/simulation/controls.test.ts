@@ -22,7 +22,6 @@ const FLAWS: readonly [string, Flaws, Compares, RegExp][] = [
   ['a version is a position alone', { versionByPositionAlone: true }, 'tags', /^G[17]/],
   ['keys that went away with a lost slot are not looked for', { noSweep: true }, 'versions', /^G[17]/],
   ['a missing field is not read', { neverHydrates: true }, 'versions', /^G1/],
-  ['dead letters are read before former writers are shut out', { loadsBeforeFences: true }, 'versions', /^G5/],
   ['deletes are not published', { deletesIgnored: true }, 'nothing', /^G7/],
   ['the destination does not compare as it says', { comparisonIgnored: true }, 'versions', /^G3/],
   ['the ledger is written before applying', { recordsFirst: true }, 'nothing', /^G[46]/],

@@ -96,11 +96,17 @@ export class Database {
     this.log.push({ position: this.#position, changes: logged })
   }
 
-  /** Rows that hold what no record can take are corrected. */
+  /** The keys of rows that hold what no record can take. */
+  get unencodable(): readonly string[] {
+    return [...this.rows].flatMap(([key, row]) => (row && Object.values(row).includes(UNENCODABLE) ? [key] : []))
+  }
+
   correct(): void {
-    for (const [key, row] of this.rows) {
-      if (!row || !Object.values(row).includes(UNENCODABLE)) continue
-      const good = Object.entries(row).map(([field, value]) => [field, value === UNENCODABLE ? 'good' : value])
+    for (const key of this.unencodable) {
+      const good = Object.entries(this.rows.get(key)!).map(([field, value]) => [
+        field,
+        value === UNENCODABLE ? 'good' : value,
+      ])
       this.commit([[key, Object.fromEntries(good)]])
     }
   }

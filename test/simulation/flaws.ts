@@ -22,8 +22,6 @@ export interface Flaws extends EngineFlaws {
   readonly sweepsByLast?: boolean
   /** A topic is read back without shutting former writers out. */
   readonly readsUnfenced?: boolean
-  /** What is stored is read before former writers are shut out. */
-  readonly loadsBeforeFences?: boolean
   /** A row that was read again is published without what was missing. */
   readonly neverHydrates?: boolean
   /** A delete is not published. */

@@ -7,7 +7,7 @@ import { FIELDS } from '../consumers/simulation/origin.ts'
 import type { World } from '../consumers/simulation/world.ts'
 import type { Topic } from './broker.ts'
 import { LETTERS, RECORDS, storedIn } from './capture-process.ts'
-import type { Session } from './database.ts'
+import { ENTITY, type Session } from './database.ts'
 import type { Upstream } from './upstream.ts'
 
 const decoder = sampleDecoder()
@@ -142,6 +142,14 @@ export class Watch {
         this.#violated('G6', `committed ${committed}, and ${key} ${formatVersion(version)} at ${offset} is unfinished`)
     }
     if (committed > this.#checkedUpTo) this.#checkedUpTo = committed
+  }
+
+  /** G5, to be called when all is quiet: a row that no record can take is among the capture dead letters. */
+  requireLetters(): void {
+    const { database, broker } = this.#world.origin
+    const last = broker.topic(LETTERS).last()
+    for (const key of database.unencodable)
+      if (last.get(`${ENTITY}/${key}`)?.value == null) this.#violated('G5', `${key} has no capture dead letter`)
   }
 
   /** G1, to be called when all is quiet: the last record of each key is its newest version, and says what the source has. */

@@ -142,12 +142,17 @@ async function heal(system: System): Promise<string[]> {
   upstream.faults = false
   world.buryZombies()
   upstream.heal()
-  upstream.database.correct()
   world.repair()
   world.pass(10 * LATE_MS)
   world.heartbeat()
   const trouble = await untilQuiet(system)
   if (trouble.length > 0) return trouble
+  if (upstream.database.unencodable.length > 0) {
+    watch.requireLetters()
+    upstream.database.correct()
+    const more = await untilQuiet(system)
+    if (more.length > 0) return more
+  }
   await watch.atRest()
   const found = [...watch.violations, ...world.differences().map((difference) => `G4: ${difference}`)]
   if (found.length > 0) return found
@@ -160,6 +165,8 @@ async function heal(system: System): Promise<string[]> {
 async function untilQuiet(system: System): Promise<string[]> {
   const { world, upstream, watch } = system
   for (let round = 0; round < HEALING_ROUNDS_MAX; round++) {
+    // Those that ran may all have been asked to end.
+    if (upstream.captures.length === 0) upstream.startCapture()
     world.fetch(10)
     await flush()
     while (world.calls.length + world.requests.length + upstream.calls.length > 0) {
