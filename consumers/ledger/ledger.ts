@@ -344,11 +344,11 @@ export class Ledger {
         `Redis at ${host}:${port} refuses: ${reason.message}. Check the user and the password in redis.url, and their rights.`,
         { cause },
       )
-    const said = (cause as Error).message
-    if (TAKES_NO_WRITES.test(said))
+    const refusal = TAKES_NO_WRITES.exec((cause as Error).message)?.[0]
+    if (refusal !== undefined)
       return new TributaryError(
         'ledger-unreachable',
-        `Redis at ${host}:${port} takes no writes (${said.slice(0, REASON_CHARS_MAX)}). Give it memory (maxmemory) or disk; delivery goes on by itself.`,
+        `Redis at ${host}:${port} takes no writes (${refusal}). Give it memory (maxmemory) or disk; delivery goes on by itself.`,
         { cause },
       )
     return new TributaryError(
@@ -383,7 +383,6 @@ export class Ledger {
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/
 
 /** It is full, or its disk is. From within a script the words come behind others. */
-const TAKES_NO_WRITES = /\b(OOM|MISCONF)\b/
-const REASON_CHARS_MAX = 120
+const TAKES_NO_WRITES = /\b(OOM|MISCONF)\b.{0,80}/
 
 const RESULTS = { applied: 'a', newer: 'n', dead: 'r', failed: 'f' } as const
