@@ -23,8 +23,8 @@ const WINDOWS: readonly (readonly [string, Misbehaviour, (result: LoggedRequest[
   ['failing after it applied', { status: 500, applied: true }, (result) => result === 500],
   ['resetting before it applies', { reset: 'before' }, (result) => result === 'reset-before'],
   ['resetting after it applied', { reset: 'after' }, (result) => result === 'reset-after'],
-  ['slow', { latencyMs: SLOW_MS }, (result) => result === 200],
-  ['too slow', { latencyMs: TOO_SLOW_MS }, (result) => result === 'gone' || result === 200],
+  ['slow', { latencyMs: SLOW_MS }, (result) => typeof result === 'number' || result === 'gone'],
+  ['too slow', { latencyMs: TOO_SLOW_MS }, (result) => typeof result === 'number' || result === 'gone'],
   ['refusing one key', { rejectKeys: ['refused'] }, (result) => result === 422],
 ]
 
@@ -57,8 +57,8 @@ test(`a destination that misbehaves in every way is right in the end, and anothe
       () => `requests meet it: ${name}\n${scene.story()}`,
     )
     await untilHeld(scene, sql, 'refused', name)
-    expect(await letters(), name).toBe(0)
-    if (how.rejectKeys !== undefined) {
+    if (how.rejectKeys === undefined) expect(await letters(), name).toBe(0)
+    else {
       await eventually(async () => (await letters()) === 1, 'the one that is refused is a dead letter')
       await put(flow, 'other', name)
       await untilHeld(scene, search, 'other', name)
