@@ -46,8 +46,12 @@ async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags):
   const cleanUp = async () => {
     for (let end = endings.pop(); end !== undefined; end = endings.pop()) await end()
   }
+  let isInterrupted = false
   const interrupt = () => {
+    isInterrupted = true
     log('\nInterrupted; cleaning up.')
+    // What goes on is in the middle of something that is taken away from it.
+    process.on('unhandledRejection', () => {})
     void cleanUp().finally(() => process.exit(INTERRUPTED))
   }
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
@@ -84,7 +88,11 @@ async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags):
       }
       if (json) console.log(JSON.stringify(summary(run, verdicts, failed.length, folder)))
     }
+  } catch (error) {
+    if (!isInterrupted) throw error
   } finally {
+    // Whoever interrupted it cleans up, and exits.
+    if (isInterrupted) await new Promise(() => {})
     await cleanUp()
   }
   if (failedRuns > 0) process.exitCode = 1

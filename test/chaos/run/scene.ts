@@ -129,6 +129,8 @@ export async function startScene(servers: BrokenServers): Promise<Scene> {
       plans[name] = { args, settings: { TRIBUTARY_KAFKA_BROKERS: way.address } }
     }
     const members = startMembers(flow, plans)
+    // Else what is ended with the flow would be started again.
+    endings.push(() => members.stop())
     const declaration = flow.declaration()
     const progress = await recordProgress({
       brokers,
