@@ -19,8 +19,8 @@ export default defineConfig({
           name: 'stack',
           include: STACK_TESTS,
           globalSetup: ['test/support/global-setup.ts'],
-          // The servers share the machine's cores with the tests: more files at once only make each slower.
-          maxWorkers: 2,
+          // One more than there are cores at least: most of these tests wait for servers and processes most of the time.
+          maxWorkers: 3,
           // Longer than the waits in a test, so that it is the wait that fails and says for what.
           testTimeout: 180_000,
           hookTimeout: 180_000,
