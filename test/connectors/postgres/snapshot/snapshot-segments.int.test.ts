@@ -93,7 +93,7 @@ test.each([
   const names = ['a', 'b', 'c', 'd']
   for (const name of names) {
     await database.sql.unsafe(`CREATE TABLE ${name} (id int PRIMARY KEY, pad text)`)
-    await database.sql.unsafe(`INSERT INTO ${name} SELECT g, repeat('x', 200) FROM generate_series(1, 4000) g`)
+    await database.sql.unsafe(`INSERT INTO ${name} SELECT g, repeat('x', 200) FROM generate_series(1, 20000) g`)
   }
   const told: SnapshotProgress[] = []
   const source = sourceFor(
@@ -107,7 +107,8 @@ test.each([
   const firstDone = told.findIndex(({ done }) => done)
   const begun = new Set(told.slice(0, firstDone).map(({ entity, rowsDone }) => (rowsDone > 0 ? entity : 'none')))
   begun.delete('none')
-  expect(begun.size).toBe(isSideBySide ? 4 : 1)
+  // How many of the others have begun by then is the machine's choice; that one has, is ours.
+  expect(begun.size > 1).toBe(isSideBySide)
 })
 
 test('a key that the sweep looks for is told apart whether it was made again before the point or after', async () => {
