@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { copyFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createProducer } from '../../../connectors/kafka/producer.ts'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
@@ -7,7 +9,6 @@ import type { RunningStack } from '../../../ops/stack/stack.ts'
 import { parseDeadLetter } from '../../../schemas/dead-letter.ts'
 import { formatMessage, type LetterPlace } from '../../../schemas/subscriber-command.ts'
 import { commandsTopic, deadLetterTopic } from '../../../schemas/topics.ts'
-import { openRedis } from '../../support/old-ledger.ts'
 import { FLAWS } from './flaws.ts'
 import type { Scenario } from './scenario.ts'
 import { ENTITY, type Stage, SUBSCRIBER } from './stage.ts'
@@ -171,19 +172,25 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
   },
 ]
 
-/** Follows what Redis carries out: `next` waits for the next settlement of the first partition, refused or not. */
+/**
+ * Follows what Redis carries out: `next` waits for the next settlement of the first partition, refused or not. On a socket of its own, as the
+ * library takes what is carried out while it still waits for the answer to MONITOR for that answer.
+ */
 async function watchSettlements(stage: Stage): Promise<{ next(): Promise<void> }> {
-  const redis = openRedis(stage.flow)
-  const monitor = await redis.monitor()
-  let isDone = false
-  monitor.on('monitor', (_time: string, args: readonly string[]) => {
-    if (args.includes(`tributary:${stage.flow.prefix}:{${SUBSCRIBER}/${ENTITY}/0}:progress`)) isDone = true
+  const { hostname, port } = new URL(stage.flow.env.TRIBUTARY_REDIS_URL!)
+  const settled = `"tributary:${stage.flow.prefix}:{${SUBSCRIBER}/${ENTITY}/0}:progress"`
+  const socket = connect(Number(port), hostname)
+  let seen = ''
+  socket.on('data', (chunk) => {
+    seen += chunk
   })
+  await once(socket, 'connect')
+  socket.write('MONITOR\r\n')
+  await stage.until(() => seen.startsWith('+OK'), 'Redis tells what it carries out')
   return {
     async next() {
-      await stage.until(() => isDone, 'something is settled, or refused')
-      monitor.disconnect()
-      redis.disconnect()
+      await stage.until(() => seen.includes(settled), 'something is settled, or refused')
+      socket.destroy()
     },
   }
 }
