@@ -55,7 +55,7 @@ export const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 30_000
 const COMMIT_INTERVAL_MS = 500
 const FULL_HEARTBEAT_MS = 1_000
-/** A member with partitions that was not confirmed for so long has stalled silently: it is made anew. */
+/** A member that was not confirmed for so long has stalled silently, with partitions or while it joins: it is made anew. */
 const STALLED_MS = 60_000
 /** How long what is under way may take to end when the process is asked to stop. */
 export const DRAIN_MS = 10_000
@@ -140,13 +140,10 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
     const sweeping = new Sweeping(around)
     await sweeping.prepare(subscriber)
     consumer = createConsumer(options, engine, membership, fail, stopping)
-    await consumer.start()
-    const committing = commitRegularly(consumer, engine, options, stopping)
-    const bringingBack = desk.run(stopping).catch(fail)
-    const sweepingOn = sweeping.run(stopping).catch(fail)
+    const startedAt = performance.now()
     const watchdog = setInterval(() => {
-      const silentMs = membership.silentMs
-      if ([...engine.assignments].length > 0 && silentMs > STALLED_MS)
+      const silentMs = Math.min(membership.silentMs, performance.now() - startedAt)
+      if (silentMs > STALLED_MS)
         fail(
           new TributaryError(
             'kafka-unreachable',
@@ -154,6 +151,18 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
           ),
         )
     }, FULL_HEARTBEAT_MS)
+    const starting = consumer.start()
+    // Where the member is given up before, nobody waits for it any more.
+    starting.catch(() => {})
+    try {
+      await Promise.race([starting, over.promise])
+    } catch (error) {
+      clearInterval(watchdog)
+      throw error
+    }
+    const committing = commitRegularly(consumer, engine, options, stopping)
+    const bringingBack = desk.run(stopping).catch(fail)
+    const sweepingOn = sweeping.run(stopping).catch(fail)
     signal.addEventListener('abort', () => over.resolve(), { once: true })
     if (signal.aborted) over.resolve()
     try {
