@@ -18,8 +18,6 @@ export interface Metrics {
   captureObserver(): CaptureObserver
   sourceObserver(source: string): SourceObserver
   deliveryObserver(subscriber: string): DeliveryObserver
-  /** Shows which parts of the process work: name → whether it does. */
-  watchParts(read: () => Readonly<Record<string, boolean>>): void
 }
 
 /** What a source tells of its slot while capture runs. */
@@ -30,7 +28,8 @@ export interface SourceObserver {
   readonly onHeartbeat: (heard: HeartbeatHeard) => void
 }
 
-export function createMetrics(): Metrics {
+/** @param readParts which parts of the process work, at every scrape: name → whether it does */
+export function createMetrics(readParts: () => Readonly<Record<string, boolean>> = () => ({})): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -75,7 +74,6 @@ export function createMetrics(): Metrics {
   const openDeadLetters = createOpenDeadLetterGauges(registers)
   const sourceObserver = createSourceMetrics(registers)
   const delivery = createDeliveryMetrics(registers)
-  let readParts: () => Readonly<Record<string, boolean>> = () => ({})
   new Gauge({
     name: 'tributary_part_up',
     help: '1 while this capture or this class of a delivery works, 0 while it is starting, cut off or stopped.',
@@ -104,9 +102,6 @@ export function createMetrics(): Metrics {
     }),
     sourceObserver,
     deliveryObserver: delivery,
-    watchParts(read) {
-      readParts = read
-    },
   }
 }
 

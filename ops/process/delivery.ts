@@ -102,20 +102,24 @@ export function findSubscriber(declaration: Declaration, name: string): Declared
   )
 }
 
+/** The classes that a subscriber's entities have: one part and one consumer group each. */
+export function classesOf(subscriber: DeclaredSubscriber): EntityClass[] {
+  return ENTITY_CLASSES.filter((entityClass) => subscriber.mappings.some(({ entity }) => entity.class === entityClass))
+}
+
 export function groupsOf(
   declaration: Declaration,
   subscriber: DeclaredSubscriber,
 ): { entityClass: EntityClass; groupId: string; routes: readonly Route[] }[] {
-  return ENTITY_CLASSES.flatMap((entityClass) => {
+  return classesOf(subscriber).map((entityClass) => {
     const mappings = subscriber.mappings.filter(({ entity }) => entity.class === entityClass)
-    if (mappings.length === 0) return []
     const routes = mappings.map((mapping) => ({
       topic: entityTopic(declaration.name, mapping.entity.name),
       mapping,
       fingerprinter: createFingerprinter(declaration.ledger.fingerprintKey, mapping.fields),
       partitions: declaration.entities.get(mapping.entity.name)!.partitions,
     }))
-    return [{ entityClass, groupId: consumerGroup(declaration.name, subscriber.name, entityClass), routes }]
+    return { entityClass, groupId: consumerGroup(declaration.name, subscriber.name, entityClass), routes }
   })
 }
 

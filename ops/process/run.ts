@@ -6,7 +6,7 @@ import { createMetrics } from '../metrics/metrics.ts'
 import { runCapture } from './capture.ts'
 import { createCatchUp } from './catch-up.ts'
 import { createDeadLetterAlarm } from './dead-letter-alarm.ts'
-import { findSubscriber, groupsOf, runDelivery } from './delivery.ts'
+import { classesOf, findSubscriber, runDelivery } from './delivery.ts'
 import type { Environment } from './environment.ts'
 import { serveHealth } from './health-server.ts'
 import { type Part, runParts } from './parts.ts'
@@ -43,9 +43,8 @@ export async function runProcess(
 ): Promise<void> {
   const { watcher = {} } = options
   const { declaration, log } = environment
-  const metrics = createMetrics()
   const readiness = new Readiness(() => options.onRunning?.(health.url))
-  metrics.watchParts(() => readiness.parts())
+  const metrics = createMetrics(() => readiness.parts())
   const health = await serveHealth(options.host, options.port, metrics.registry, readiness)
   log('info', 'serving /metrics, /healthz and /readyz', { url: health.url })
   options.onListening?.(health.url)
@@ -67,8 +66,8 @@ export async function runProcess(
   const deliveries = options.subscribers.map((subscriber): Part => {
     const name = `deliver ${subscriber}`
     const ofClass = (entityClass: string) => `${name} ${entityClass}`
-    const groups = groupsOf(declaration, findSubscriber(declaration, subscriber))
-    const tellers = new Map(groups.map(({ entityClass }) => [entityClass, readiness.part(ofClass(entityClass))]))
+    const classes = classesOf(findSubscriber(declaration, subscriber))
+    const tellers = new Map(classes.map((entityClass) => [entityClass, readiness.part(ofClass(entityClass))]))
     const catchUp = createCatchUp(log, subscriber, hasReader)
     const observer = both(both(metrics.deliveryObserver(subscriber), catchUp), watcher.delivery?.(subscriber))
     const parts = { observer, onReady: (entityClass: EntityClass) => tellers.get(entityClass)! }
@@ -76,7 +75,7 @@ export async function runProcess(
       name,
       run: (either) => runDelivery(environment, subscriber, parts, either),
       onFailed(reason) {
-        for (const { entityClass } of groups) readiness.failed(ofClass(entityClass), reason)
+        for (const entityClass of classes) readiness.failed(ofClass(entityClass), reason)
       },
     }
   })
