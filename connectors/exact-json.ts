@@ -7,6 +7,9 @@ export class ExactNumber {
   }
 }
 
+/** JSON's grammar of a number (RFC 8259, section 6): `NaN` and `Infinity` are none. */
+export const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/
+
 export type Json = string | boolean | null | ExactNumber | readonly Json[] | JsonObject
 export interface JsonObject {
   readonly [name: string]: Json

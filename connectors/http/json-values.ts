@@ -1,5 +1,5 @@
 import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
-import { decimalText, ExactNumber, type Json, parseExact } from '../exact-json.ts'
+import { decimalText, ExactNumber, JSON_NUMBER, type Json, parseExact } from '../exact-json.ts'
 import { clockMicros, clockText, dateText, dayOf, instantMicros, instantText } from '../iso-time.ts'
 
 /** JSON text of a value, or why there is none. The reason holds no values. */
@@ -28,7 +28,6 @@ export function jsonText(type: FieldType, value: Value): JsonText {
   return written(`[${elements.join(',')}]`)
 }
 
-const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/
 function scalarText(type: ScalarType, value: Value): JsonText {
   switch (type.kind) {
     case 'string':
@@ -44,7 +43,7 @@ function scalarText(type: ScalarType, value: Value): JsonText {
     case 'decimal':
     case 'numeric':
       if (typeof value !== 'string') return mistyped(type)
-      return NUMBER.test(value) ? written(value) : notJson(type, 'NaN, an infinity')
+      return JSON_NUMBER.test(value) ? written(value) : notJson(type, 'NaN, an infinity')
     case 'double':
       if (typeof value !== 'number') return mistyped(type)
       if (!Number.isFinite(value)) return notJson(type, 'NaN, an infinity')
@@ -117,7 +116,7 @@ function scalarOf(type: ScalarType, read: unknown): Value | undefined {
     case 'decimal':
       return text === undefined ? undefined : decimalText(text, type.scale)
     case 'double':
-      return text !== undefined && NUMBER.test(text) ? Number(text) : undefined
+      return text !== undefined && JSON_NUMBER.test(text) ? Number(text) : undefined
     case 'date':
       return text === undefined ? undefined : dayOf(text)
     case 'time':

@@ -1,6 +1,6 @@
 import { TributaryError } from '../../schemas/errors.ts'
 import type { FieldType, ScalarType, Value } from '../../schemas/field-type.ts'
-import { decimalText, ExactNumber, type Json } from '../exact-json.ts'
+import { decimalText, ExactNumber, JSON_NUMBER, type Json } from '../exact-json.ts'
 import { clockMicros, clockText, DAY_MICROS, dateText, dayOf, instantMicros, instantText } from '../iso-time.ts'
 
 /** How a system writes what OData leaves open. */
@@ -13,9 +13,6 @@ export interface ValueForms {
 export type Rendered =
   | { readonly ok: true; readonly json: string }
   | { readonly ok: false; readonly code: string; readonly reason: string }
-
-/** JSON's grammar of a number (RFC 8259, section 6): `NaN` and `Infinity` are none. */
-const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/
 
 /** Writes a canonical value as OData's JSON format has it; numbers digit by digit. */
 export function renderValue(type: FieldType, value: Value, forms: ValueForms): Rendered {
@@ -37,7 +34,7 @@ export function renderValue(type: FieldType, value: Value, forms: ValueForms): R
     case 'decimal':
     case 'numeric':
       if (typeof value !== 'string') return mistyped(type.kind)
-      return NUMBER.test(value) ? { ok: true, json: value } : outOfRange(type.kind)
+      return JSON_NUMBER.test(value) ? { ok: true, json: value } : outOfRange(type.kind)
     case 'double':
       if (typeof value !== 'number') return mistyped(type.kind)
       return Number.isFinite(value) ? { ok: true, json: JSON.stringify(value) } : outOfRange(type.kind)

@@ -1,12 +1,12 @@
 import {
-  DATE_INFINITY,
-  DATE_MINUS_INFINITY,
   type FieldType,
   type ScalarType,
   TIMESTAMP_INFINITY,
   TIMESTAMP_MINUS_INFINITY,
   type Value,
 } from '../../../schemas/field-type.ts'
+import { JSON_NUMBER } from '../../exact-json.ts'
+import { DAY_MICROS, DAY_MS, dateText } from '../../iso-time.ts'
 
 /** A value as JSON text, or why the record can never be stored. The reason holds no values. */
 export type Rendered =
@@ -83,17 +83,10 @@ export function renderKey(value: Value): Rendered {
   return json(JSON.stringify(key))
 }
 
-const DAY_MICROS = 86_400_000_000n
-const DAY_MS = 86_400_000
-const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/
-/** The first and the last year that four digits can write. */
-const FIRST_DAY = Date.parse('0001-01-01T00:00:00Z') / DAY_MS
-const LAST_DAY = Date.parse('9999-12-31T00:00:00Z') / DAY_MS
-
 function renderDate(day: number): Rendered {
-  if (day === DATE_INFINITY || day === DATE_MINUS_INFINITY || day < FIRST_DAY || day > LAST_DAY)
-    return unrepresentable('Salesforce has no such date: its years have four digits')
-  return json(`"${new Date(day * DAY_MS).toISOString().slice(0, 10)}"`)
+  const date = dateText(day)
+  if (date === undefined) return unrepresentable('Salesforce has no such date: its years have four digits')
+  return json(`"${date}"`)
 }
 
 function renderInstant(micros: bigint): Rendered {
@@ -101,7 +94,7 @@ function renderInstant(micros: bigint): Rendered {
     return unrepresentable('Salesforce has no instant without end')
   // Rounds towards zero; before 1970 that would be a later instant.
   const ms = Number((micros - (((micros % 1000n) + 1000n) % 1000n)) / 1000n)
-  if (ms < FIRST_DAY * DAY_MS || ms >= (LAST_DAY + 1) * DAY_MS)
+  if (dateText(Math.floor(ms / DAY_MS)) === undefined)
     return unrepresentable('Salesforce has no such instant: its years have four digits')
   return json(`"${new Date(ms).toISOString()}"`)
 }
