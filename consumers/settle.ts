@@ -247,7 +247,8 @@ function requestOf(item: Item): SettleRequest | null {
     version: packVersion(record.version),
     full: plan?.full ?? false,
     state: plan?.state ?? 'live',
-  }
+    alone: item.entry!.uncertainForMs === 0,
+  } as const
   if (isDead(item)) return { ...head, result: 'dead', applied: '' }
   if (again !== null) {
     const { attempts, firstFailedAtMs } = again.trials

@@ -19,7 +19,8 @@
 -- An entry: version (40) state (1) run id (8) token in flight (16, '-' for none) uncertain until, ms (14 digits, 0 for certain)
 --           well, failing or dead (1) newest version that was let through (40, only while in flight or uncertain) what was applied (the rest)
 -- The newest version let through tells which full patch ends the uncertainty where the destination compares: an older one leaves the way
--- open for a lost request of a newer version. Where it is not known, because entries were lost, it is all ones: only time ends it.
+-- open for a lost request of a newer version. Where it is not known, because entries were lost, it is all ones: only time ends it, and only
+-- before the full patch is sent, for what lands between that and its settling is not in what is then recorded.
 local NONE = '----------------'
 local CERTAIN = '00000000000000'
 local NEVER = string.rep('0', 40)

@@ -25,6 +25,8 @@ export interface SettleRequest {
   readonly result: 'applied' | 'newer' | 'dead' | 'failed'
   readonly full: boolean
   readonly state: 'live' | 'deleted'
+  /** No lost request could take effect any more once the gate had let this one through. */
+  readonly alone: boolean
   /** What the entry is to hold then, packed by `packApplied`; what failed, packed by `packFailures`, for `failed`. */
   readonly applied: string
 }
@@ -175,9 +177,10 @@ export class Ledger {
     const keys = [this.#ownerKey(scope), `${this.#prefix(scope)}:progress`, this.#failingKey(scope)]
     const compares = this.#options.comparesVersions ? '1' : '0'
     const args = [token, this.#run(), compares, String(this.#options.deletedKeepMs), committedAt?.toString() ?? '']
-    for (const { key, version, result, full, state, applied } of requests) {
+    for (const { key, version, result, full, state, alone, applied } of requests) {
       keys.push(this.#entryKey(scope, key))
-      args.push(key, version, RESULTS[result], (full ? '1' : '0') + (state === 'live' ? 'l' : 'd'), applied)
+      const how = (full ? '1' : '0') + (state === 'live' ? 'l' : 'd') + (alone ? '1' : '0')
+      args.push(key, version, RESULTS[result], how, applied)
     }
     const answers = (await this.#call('settle', keys.length, ...keys, ...args)) as ('fenced' | 'settled' | 'again')[]
     return answers[0] === 'fenced' ? 'fenced' : (answers.slice(1) as ('settled' | 'again')[])

@@ -11,7 +11,8 @@
 -- ARGV[5i+1] the i-th key, as the hash has it
 -- ARGV[5i+2] its version, 40 hexadecimal digits
 -- ARGV[5i+3] result: 'a' took effect · 'n' the destination has a newer one · 'r' given up as a dead letter · 'f' failed, and is tried again
--- ARGV[5i+4] '1' when the patch was full, else '0'; then the state it leads to, 'l' or 'd'
+-- ARGV[5i+4] '1' when the patch was full, else '0'; then the state it leads to, 'l' or 'd'; then '1' when no lost request could take effect
+--            any more once the gate had let it through, else '0'
 -- ARGV[5i+5] what was applied; for 'f' attempts (2) and first failure (14, ms)
 -- Returns    {'fenced'} when the scope has another owner, or none; else {'ok', 'settled'|'again', …}
 --            'again': the mark was lost with a former life of Redis, so that a patch of differences proves nothing: ask the gate again
@@ -19,6 +20,7 @@
 local NONE = '----------------'
 local CERTAIN = '00000000000000'
 local NEVER = string.rep('0', 40)
+local UNKNOWN = string.rep('f', 40)
 local NO_FAILURES = string.rep('0', 16)
 
 local owner = redis.call('GET', KEYS[1])
@@ -40,7 +42,8 @@ end
 local answers = {'ok'}
 for i = 1, #KEYS - 3 do
   local name, done, result = ARGV[5 * i + 1], ARGV[5 * i + 2], ARGV[5 * i + 3]
-  local full, becomes, prints = string.sub(ARGV[5 * i + 4], 1, 1) == '1', string.sub(ARGV[5 * i + 4], 2, 2), ARGV[5 * i + 5]
+  local how, prints = ARGV[5 * i + 4], ARGV[5 * i + 5]
+  local full, becomes, alone = string.sub(how, 1, 1) == '1', string.sub(how, 2, 2), string.sub(how, 3, 3) == '1'
   local key = KEYS[i + 3]
   local entry = redis.call('GET', key) or (NEVER .. 'n' .. '--------' .. NONE .. CERTAIN .. '0')
   local version, state, wrote = string.sub(entry, 1, 40), string.sub(entry, 41, 41), string.sub(entry, 42, 49)
@@ -62,8 +65,10 @@ for i = 1, #KEYS - 3 do
     if not full and (wrote ~= run or state == 'n') then
       answers[i + 1] = 'again'
     else
-      -- A lost request of a newer version would still be let in by a destination that compares.
-      if full and (tonumber(till) <= now or (compares and compare(done, newest) >= 0)) then till = CERTAIN end
+      -- A destination that compares would still let in a lost request of a newer version, however late, and of no older one.
+      local ends = alone
+      if compares and newest ~= UNKNOWN then ends = compare(done, newest) >= 0 end
+      if full and ends then till = CERTAIN end
       -- A dead letter of a newer version is not ended by an older one that succeeds.
       if dead ~= '0' then
         if compare(letter, done) > 0 then

@@ -87,7 +87,8 @@ class Deliverer {
     // Long after the ledger began: what it does not have was never sent.
     const [answer] = this.#ledger.gate(SCOPE, this.#token, LATE_MS, [request], 10 * LATE_MS) as readonly string[]
     if (answer![0] === 's') return undefined
-    const plan = planPatch(MAPPING, FINGERPRINTER, parseAnswer(answer!), change, mustBeFull)
+    const entry = parseAnswer(answer!)
+    const plan = planPatch(MAPPING, FINGERPRINTER, entry, change, mustBeFull)
     if (fate === 'crash before apply') {
       this.restart()
       return undefined
@@ -100,7 +101,8 @@ class Deliverer {
     if (outcome.kind === 'absent') return outcome
     const result = outcome.kind === 'newer' ? ('newer' as const) : ('applied' as const)
     const applied = packApplied(plan.fingerprints, null)
-    const settled = { key: change.key, version, result, full: plan.full, state: plan.state, applied }
+    const { full, state } = plan
+    const settled = { key: change.key, version, result, full, state, alone: entry.uncertainForMs === 0, applied }
     expect(this.#ledger.settle(SCOPE, this.#token, true, [settled], 10 * LATE_MS)).toEqual(['settled'])
     return outcome
   }

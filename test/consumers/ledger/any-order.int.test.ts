@@ -25,7 +25,7 @@ function clamp<T extends number | bigint>(value: T, lowest: T, highest: T): T {
 }
 
 function settled(key: string, version: Version, parts: Partial<SettleRequest> = {}): SettleRequest {
-  const head = { key, version: packVersion(version), full: true, state: 'live', applied: PRINTS } as const
+  const head = { key, version: packVersion(version), full: true, state: 'live', alone: true, applied: PRINTS } as const
   return { ...head, result: 'applied', ...parts }
 }
 

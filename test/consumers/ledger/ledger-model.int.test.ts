@@ -48,6 +48,7 @@ describe('the model of the scripts that simulations use', () => {
             result: random.pick(['applied', 'applied', 'newer', 'dead']),
             full: random.chance(0.5),
             state: random.pick(['live', 'deleted']),
+            alone: random.chance(0.5),
             applied: 'p'.repeat(16 * random.upTo(2)),
           }),
         )

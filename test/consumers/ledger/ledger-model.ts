@@ -11,6 +11,8 @@ export interface LedgerFlaws {
   readonly letsOlderIn?: boolean
   /** Where versions are compared, every full patch makes its key certain, even one older than what is in flight. */
   readonly anyFullPatchEnds?: boolean
+  /** A full patch ends the uncertainty when the time of a lost request is over as it is settled, whatever landed since it was sent. */
+  readonly timeEnds?: boolean
 }
 
 const NONE = '-'.repeat(16)
@@ -118,11 +120,12 @@ export class LedgerModel {
       } else if (!request.full && (entry.wrote !== this.#runOf() || entry.state === 'n')) {
         return 'again'
       } else {
-        const fences = compares && (request.version >= entry.newest || this.#flaws.anyFullPatchEnds === true)
+        const isNewest = request.version >= entry.newest || this.#flaws.anyFullPatchEnds === true
+        const ends = compares && entry.newest !== UNKNOWN ? isNewest : request.alone
         const stays = entry.dead !== '0' && letter > request.version && !this.#flaws.anyEndsLetter
         if (stays) this.store.set(hash, letter + NO_FAILURES)
         else this.store.delete(hash)
-        const certain = request.full && (Number(entry.till) <= now || fences)
+        const certain = request.full && (ends || (this.#flaws.timeEnds === true && Number(entry.till) <= now))
         this.#set(scope, request.key, {
           version: request.version,
           state: request.state === 'live' ? 'l' : 'd',

@@ -232,6 +232,30 @@ describe('settle', () => {
     expect(await over.gate('k', versionAt(2))).toBe('stale')
   })
 
+  test('where versions are not compared, it is no matter when it is settled: something may have landed since it was sent', async () => {
+    const ledger = await openLedger({ comparesVersions: false, lateRequestMs: 0 })
+    const owner = await own(ledger)
+    await owner.apply('k', versionAt(1))
+    await owner.gate('k', versionAt(2), true)
+    await owner.settle('k', versionAt(2), { alone: false })
+    expect(await owner.gate('k', versionAt(2))).toMatchObject({ uncertain: true, uncertainForMs: 0 })
+    await owner.settle('k', versionAt(2))
+    expect(await owner.gate('k', versionAt(2))).toBe('stale')
+  })
+
+  test('where versions are compared, time does not end the doubt that a newer version leaves', async () => {
+    const ledger = await openLedger({ lateRequestMs: 0 })
+    const first = await own(ledger)
+    await first.apply('k', versionAt(1))
+    await first.gate('k', versionAt(5))
+    const second = await own(ledger)
+    await second.gate('k', versionAt(3))
+    await second.settle('k', versionAt(3))
+    expect(await second.gate('k', versionAt(5))).toMatchObject({ uncertain: true, uncertainForMs: 0 })
+    await second.settle('k', versionAt(5))
+    expect(await second.gate('k', versionAt(6))).toMatchObject({ uncertain: false })
+  })
+
   test('a patch that was not full leaves the doubt', async () => {
     const ledger = await openLedger()
     const owner = await own(ledger)
@@ -347,6 +371,7 @@ describe('settle', () => {
         result: 'applied',
         full: true,
         state: 'live',
+        alone: true,
         applied: PRINTS,
       }),
     )

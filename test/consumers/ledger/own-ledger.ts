@@ -68,12 +68,17 @@ export async function own(ledger: Ledger, scope = SCOPE) {
 }
 
 export function ownerWith(ledger: Ledger, token: string, scope = SCOPE) {
+  /** As the engine has it, unless told otherwise. */
+  let alone = true
   return {
     token,
     async gate(key: string, version: Version, uncertain = false) {
       const answers = await ledger.gate(scope, token, [{ key, version: packVersion(version), uncertain }])
       if (answers === 'fenced') return 'fenced'
-      return answers[0] === 's' ? 'stale' : parseAnswer(answers[0]!)
+      if (answers[0] === 's') return 'stale'
+      const entry = parseAnswer(answers[0]!)
+      alone = entry.uncertainForMs === 0
+      return entry
     },
     async settle(key: string, version: Version, parts: Partial<SettleRequest> = {}) {
       const request: SettleRequest = {
@@ -82,6 +87,7 @@ export function ownerWith(ledger: Ledger, token: string, scope = SCOPE) {
         result: 'applied',
         full: true,
         state: 'live',
+        alone,
         applied: PRINTS,
         ...parts,
       }

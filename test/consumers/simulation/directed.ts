@@ -44,6 +44,10 @@ async function untilIdle(world: World): Promise<void> {
 async function finishOne(world: World): Promise<void> {
   await untilRequest(world)
   world.answerRequest()
+  await settled(world)
+}
+
+async function settled(world: World): Promise<void> {
   await flush()
   while (world.calls.length > 0) {
     world.answerCall()
@@ -67,11 +71,59 @@ async function begin(world: World, fields: Readonly<Record<string, string>>): Pr
   await deliver(world)
 }
 
+/** An owner has let a newer record through, whose request is lost and lands so much later; the next owner fetches the one before it. */
+async function loseNewer(world: World, landsInMs: number): Promise<void> {
+  await begin(world, WHOLE)
+  world.origin.put('x', { c: '1' })
+  world.origin.put('x', { b: '1' })
+  world.fetch(10)
+  await untilRequest(world)
+  world.crash(landsInMs)
+  world.fetch(1)
+  await untilRequest(world)
+}
+
+/** What the newer record said is said no more, and it is not on the topic either. */
+function takeBack(world: World): void {
+  world.origin.put('x', { b: '0' })
+  world.origin.compactAll()
+}
+
+const UNAVAILABLE: Outcome = { kind: 'unavailable', error: new Error('as told') }
 const REFUSED: Outcome = { kind: 'rejected', code: 'refused', reason: 'as told' }
 const BLOCKED: Outcome = { kind: 'blocked', by: '', code: 'blocked', reason: 'as told' }
 const WHOLE = { a: '0', b: '0', c: '0' }
 
 export const DIRECTED: readonly Directed[] = [
+  {
+    title: 'a newer request that was lost lands after a full patch was applied, and before that is settled',
+    flaws: { timeEnds: true },
+    compares: 'versions',
+    async happen(world) {
+      await loseNewer(world, LATE_MS / 2)
+      world.answerRequest()
+      await flush()
+      world.pass(LATE_MS + 1)
+      world.heartbeat()
+      await settled(world)
+      takeBack(world)
+    },
+  },
+  {
+    title: 'a newer request that was lost lands later than any should, where versions are compared',
+    flaws: { timeEnds: true },
+    compares: 'versions',
+    async happen(world) {
+      await loseNewer(world, 3 * LATE_MS)
+      world.answerWith(UNAVAILABLE)
+      world.pass(LATE_MS + 1)
+      world.heartbeat()
+      await finishOne(world)
+      world.pass(2 * LATE_MS)
+      world.heartbeat()
+      takeBack(world)
+    },
+  },
   {
     title: 'a mark is missed: crash between answer and ledger, and compaction takes that record',
     flaws: { noMarks: true },

@@ -112,8 +112,8 @@ test('who was away for longer than deletes are kept loses what the topic does no
     await ledger.connect()
     await ledger.claim(scope, token)
     await ledger.gate(scope, token, [{ key: ghost, version, uncertain: false }])
-    const applied = { key: ghost, version, result: 'applied', full: true, state: 'live', applied: '' } as const
-    await ledger.settle(scope, token, [applied], null)
+    const how = { result: 'applied', full: true, state: 'live', alone: true, applied: '' } as const
+    await ledger.settle(scope, token, [{ key: ghost, version, ...how }], null)
     const longAgo = String(Date.now() - flow.declaration().topics.deleteRetentionMs - DAY_MS).padStart(14, '0')
     const note = `tributary:${flow.prefix}:{warehouse/customer/${scope.partition}}:deletes-seen`
     expect(await redis.get(note)).toMatch(/^\d{14}$/)
