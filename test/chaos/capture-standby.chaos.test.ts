@@ -1,15 +1,13 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { verifyTopic } from '../../ops/verify/verify-topic.ts'
 import { loadStored } from '../../producers/positions.ts'
-import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack, required } from '../support/flow.ts'
+import { createFlow, eventually, type Flow, type FlowProcess, onLocalErp, required } from '../support/flow.ts'
 import { openKafkaProxy } from '../support/proxies/kafka-proxy.ts'
 import { untilCaptured, untilSnapshotted } from '../support/quiet.ts'
 import { storiesOf, topicDifferences } from '../support/topics/topic-state.ts'
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   item:
     source: erp

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openAdmin } from '../../connectors/kafka/admin.ts'
-import { createFlow, eventually, type Flow, onLocalStack } from '../support/flow.ts'
+import { createFlow, eventually, type Flow, onLocalErp } from '../support/flow.ts'
 import { ageLedger } from '../support/old-ledger.ts'
 import { untilCaptured, untilQuiet } from '../support/quiet.ts'
 import { type ComparedTable, differences } from '../support/rows.ts'
@@ -31,9 +31,7 @@ const subscriber = (name: string, schema: string) => `
 `
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   counter:
     source: erp

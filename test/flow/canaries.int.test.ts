@@ -8,7 +8,7 @@ import { startSalesforceSandbox } from '../../connectors/salesforce/sandbox.ts'
 import { startShopifySandbox } from '../../connectors/shopify/sandbox.ts'
 import { captureDeadLetterTopic, deadLetterTopic } from '../../schemas/topics.ts'
 import { startCli } from '../support/cli.ts'
-import { createFlow, eventually, type Flow, onLocalStack, required } from '../support/flow.ts'
+import { createFlow, eventually, type Flow, onLocalErp, required } from '../support/flow.ts'
 import { ageLedger } from '../support/old-ledger.ts'
 import { countRecords } from '../support/topics/topic-history.ts'
 
@@ -39,9 +39,7 @@ const SOON = 'retry: { first: 200ms }\n    breaker: { probeEvery: 200ms..1s }'
 
 const declare = (url: (name: string) => string, more: string) => (prefix: string) =>
   `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   person:
     source: erp

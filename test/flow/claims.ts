@@ -1,15 +1,13 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onLocalStack } from '../support/flow.ts'
+import { onLocalErp } from '../support/flow.ts'
 
 /** A pipeline of one table with a field of each type that can be held by reference, and a folder for their values. */
 export const declareDocuments = (prefix: string, folder: string, more = '') => `
-${onLocalStack(prefix)}
+${onLocalErp(prefix)}
 ${folder === '' ? '' : `blobs: { type: folder, path: "${folder}" }`}
 ${more}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
 entities:
   document:
     source: erp

@@ -1,9 +1,7 @@
-import { onLocalStack } from '../support/flow.ts'
+import { onLocalErp } from '../support/flow.ts'
 /** A pipeline of one table. What a test of bad input makes wrong is replaced in this text. */
 export const declareCustomers = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   customer:
     source: erp

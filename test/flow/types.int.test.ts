@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { columnType } from '../../connectors/warehouse/sql-names.ts'
 import { parseFieldType } from '../../schemas/field-type.ts'
-import { createFlow, type Flow, type FlowProcess, onLocalStack } from '../support/flow.ts'
+import { createFlow, type Flow, type FlowProcess, onLocalErp } from '../support/flow.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { SETUP, TYPES } from './every-type.ts'
 
@@ -9,9 +9,7 @@ let flow: Flow
 let running: FlowProcess
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   typed:
     source: erp

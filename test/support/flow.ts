@@ -54,6 +54,11 @@ registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
 redis: { url: "\${TRIBUTARY_REDIS_URL}" }
 ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }`
 
+/** The same with the source database of the flow as `erp`. */
+export const onLocalErp = (prefix: string) => `${onLocalStack(prefix)}
+sources:
+  erp: { type: postgres, url: "\${ERP_URL}" }`
+
 /**
  * @param declare the declaration's text for a prefix; databases and addresses are named as in the environment of the flow
  * @param settings environment variables that this flow sees otherwise than the run, such as a Redis of its own

@@ -1,6 +1,6 @@
 import { type KafkaAdmin, openAdmin } from '../../../connectors/kafka/admin.ts'
 import { consumerGroup } from '../../../schemas/topics.ts'
-import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack, required } from '../../support/flow.ts'
+import { createFlow, eventually, type Flow, type FlowProcess, onLocalErp, required } from '../../support/flow.ts'
 import { type GroupMembers, openGroupMembers } from '../../support/group-members.ts'
 import type { Hold } from '../../support/hold.ts'
 import { ageLedger } from '../../support/old-ledger.ts'
@@ -39,9 +39,7 @@ export const ENTITY = 'item'
 const WITHIN_MS = 150_000
 
 const declareItem = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   item:
     source: erp

@@ -1,6 +1,6 @@
 import { pause } from '../../../connectors/pause.ts'
 import type { Flow } from '../../support/flow.ts'
-import { onLocalStack } from '../../support/flow.ts'
+import { onLocalErp } from '../../support/flow.ts'
 import { type Random, seededRandom } from '../workload/random.ts'
 import type { Fields, Subscriber } from './subscribers.ts'
 
@@ -12,9 +12,7 @@ export const ITEMS_SQL = `
 
 export const declareItems = (subscribers: readonly Subscriber[]) => (prefix: string) =>
   `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   item:
     source: erp

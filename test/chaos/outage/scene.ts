@@ -1,6 +1,6 @@
 import { openAdmin } from '../../../connectors/kafka/admin.ts'
 import { deadLetterTopic } from '../../../schemas/topics.ts'
-import { createFlow, type Flow, type FlowProcess, onLocalStack } from '../../support/flow.ts'
+import { createFlow, type Flow, type FlowProcess, onLocalErp } from '../../support/flow.ts'
 import { ageLedger } from '../../support/old-ledger.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 
@@ -9,9 +9,7 @@ const SUBSCRIBERS = ['crm', 'store', 'warehouse'] as const
 export type SubscriberName = (typeof SUBSCRIBERS)[number]
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   product:
     source: erp

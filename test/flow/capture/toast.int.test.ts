@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createFlow, type Flow, type FlowProcess, onLocalStack } from '../../support/flow.ts'
+import { createFlow, type Flow, type FlowProcess, onLocalErp } from '../../support/flow.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 import { type ComparedTable, differences } from '../../support/rows.ts'
 import { readHistory } from '../../support/topics/topic-history.ts'
@@ -19,9 +19,7 @@ const entity = (name: string) => `
 
 const declare = (prefix: string) =>
   `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:${entity('identity-full')}${entity('identity-default')}
 subscribers:
   warehouse:

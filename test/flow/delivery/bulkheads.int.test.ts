@@ -5,7 +5,7 @@ import {
   type SandboxRequest,
   startSandbox,
 } from '../../../connectors/http/sandbox-server.ts'
-import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack } from '../../support/flow.ts'
+import { createFlow, eventually, type Flow, type FlowProcess, onLocalErp } from '../../support/flow.ts'
 import { ageLedger } from '../../support/old-ledger.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 
@@ -18,9 +18,7 @@ const REQUESTS_AT_ONCE = 4
 const FAILURES = 5
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   customer:
     source: erp

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { IncomingRecord } from '../../../connectors/kafka/consumer.ts'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
 import { deadLetterTopic, entityTopic } from '../../../schemas/topics.ts'
-import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack } from '../../support/flow.ts'
+import { createFlow, eventually, type Flow, type FlowProcess, onLocalErp } from '../../support/flow.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 import { type ComparedTable, differences } from '../../support/rows.ts'
 import { alterTopics } from '../../support/topics/compaction.ts'
@@ -12,9 +12,7 @@ let flow: Flow
 let running: FlowProcess
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   thing:
     source: erp

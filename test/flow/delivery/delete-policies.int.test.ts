@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DELETE_POLICIES } from '../../../connectors/destination.ts'
-import { createFlow, type Flow, type FlowProcess, onLocalStack } from '../../support/flow.ts'
+import { createFlow, type Flow, type FlowProcess, onLocalErp } from '../../support/flow.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 
 let flow: Flow
 let running: FlowProcess
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   thing:
     source: erp

@@ -1,12 +1,10 @@
 import { afterAll, expect, test } from 'vitest'
-import { createFlow, eventually, type Flow, onLocalStack } from '../../support/flow.ts'
+import { createFlow, eventually, type Flow, onLocalErp } from '../../support/flow.ts'
 
 // Two warehouses of one process. The login of the second is not there yet when it starts.
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   customer:
     source: erp

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { expectReadable } from '../../support/cli.ts'
-import { createFlow, eventually, type Flow, type FlowProcess, onLocalStack } from '../../support/flow.ts'
+import { createFlow, eventually, type Flow, type FlowProcess, onLocalErp } from '../../support/flow.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 
 /** A warehouse with rules of its own (a foreign key, a unique value and a check), and deletes that depend on who refers. */
@@ -8,9 +8,7 @@ let flow: Flow
 let running: FlowProcess
 
 const declare = (prefix: string) => `
-${onLocalStack(prefix)}
-sources:
-  erp: { type: postgres, url: "\${ERP_URL}" }
+${onLocalErp(prefix)}
 entities:
   customer:
     source: erp
