@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect } from 'vitest'
 import { deadLetterTopic } from '../../../schemas/topics.ts'
 import { createFlow, eventually, type Flow, type FlowProcess } from '../../support/flow.ts'
@@ -35,12 +32,10 @@ export async function openScene(
   settings: Readonly<Record<string, string>> = {},
   more: { readonly sql: string; readonly entities: string } = { sql: '', entities: '' },
 ): Promise<Scene> {
-  // Halves what a start costs.
-  const cache = mkdtempSync(join(tmpdir(), 'tributary-compiled-'))
   const flow = await createFlow(
     (prefix) => declareItems(subscribers)(prefix).replace('subscribers:', `${more.entities}subscribers:`),
     ITEMS_SQL + more.sql,
-    { NODE_COMPILE_CACHE: cache, ...settings },
+    settings,
   )
   const processes: { readonly name: string; readonly process: FlowProcess }[] = []
   let recording: Recording | undefined
@@ -62,7 +57,6 @@ export async function openScene(
       await recording?.stop()
       await flow.close()
       await Promise.all(subscribers.map((subscriber) => subscriber.close()))
-      rmSync(cache, { recursive: true, force: true })
     },
   }
   try {
