@@ -64,6 +64,25 @@ describe('a run in which all is well', () => {
     expect(violated(sample({ progress: [...before, ...whole.progress] }))).toEqual([])
   })
 
+  test('may have a slot of the epoch before beside the first row of the next one, whose log was set back', () => {
+    const [first] = whole.progress
+    const run = sample(
+      {
+        topic: [
+          ...whole.topic,
+          record(3, 2, fields('2'), { version: '2/1/-1' }),
+          record(4, 2, fields('3'), { version: '2/2/0' }),
+        ],
+        progress: [
+          { ...first!, ends: { 'item/0': 4 } },
+          { ...first!, confirmed: '2', ends: { 'item/0': 5 } },
+        ],
+      },
+      { isContinuous: false },
+    )
+    expect(of(run, 'G7').violations).toEqual([])
+  })
+
   test('may have a late request at a system that compares nothing, when it is put right', () => {
     const run = sample({
       effects: [
@@ -171,6 +190,11 @@ const CASES: Readonly<Record<Guarantee, Readonly<Record<string, RunHistory>>>> =
   G7: {
     'a position that was confirmed before its record was there': sample({
       progress: [...whole.progress.map((one) => ({ ...one, ends: { 'item/0': 2 } })), ...whole.progress],
+    }),
+    // The first that is streamed at all, behind the rows of a snapshot.
+    'one before the first change of an epoch was there': sample({
+      topic: [record(0, 1, fields('1'), { version: '1/1/-1' }), ...whole.topic.slice(1)],
+      progress: [...Array(2).fill({ ...whole.progress[0]!, ends: { 'item/0': 1 } }), ...whole.progress],
     }),
   },
   G8: {
