@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { closedPort } from '../../support/cli.ts'
 import { eventually } from '../../support/flow.ts'
+import { cpuSeconds, residentKb } from '../../support/process-usage.ts'
 import { NODE_FLAGS } from '../support/child.ts'
 
 /** What a process tells of itself. Bytes and milliseconds. */
@@ -46,8 +46,6 @@ const CLI = fileURLToPath(new URL('../../../ops/cli/tributary.ts', import.meta.u
 const PROBE = new URL('./probe-process.ts', import.meta.url).href
 const LOG_CHARS_MAX = 20_000
 const MEGABYTE = 2 ** 20
-/** Clock ticks a second, as /proc counts processor time. */
-const TICKS_PER_SECOND = 100
 const STOP_MS_MAX = 30_000
 const READY_MS_MAX = 120_000
 
@@ -85,9 +83,11 @@ export async function startMeasured(
     startedAtMs,
     measure() {
       alive()
+      const { now, peak } = residentKb(child.pid!)
       return {
-        ...residentMemory(child),
-        cpuSeconds: cpuSeconds(child),
+        peakMb: peak / 1024,
+        residentMb: now / 1024,
+        cpuSeconds: cpuSeconds(child.pid!),
         heapTotalMb: heapTotal / MEGABYTE,
         arrayBuffersMb: arrayBuffers / MEGABYTE,
         delayP99Ms: last?.delayP99Ms ?? 0,
@@ -120,17 +120,4 @@ export async function startMeasured(
       clearTimeout(timer)
     },
   }
-}
-
-function residentMemory({ pid }: ChildProcess): { peakMb: number; residentMb: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)![1])
-  return { peakMb: kilobytes('VmHWM') / 1024, residentMb: kilobytes('VmRSS') / 1024 }
-}
-
-function cpuSeconds({ pid }: ChildProcess): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The second field is the command in parentheses, which may hold spaces.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import type postgres from 'postgres'
 import { pause } from '../../../connectors/pause.ts'
+import { residentKb } from '../../support/process-usage.ts'
 import type { ProcessSample, ProgressSample } from './history.ts'
 
 export interface ProgressOptions {
@@ -65,7 +65,7 @@ export async function recordProgress(options: ProgressOptions): Promise<Progress
   const work = async () => {
     while (!end.signal.aborted) {
       for (const { name, pid } of options.processes()) {
-        const rssBytes = await rssOf(pid)
+        const rssBytes = rssOf(pid)
         if (rssBytes !== null) processes.push({ atMs: Date.now(), process: name, pid, rssBytes })
       }
       // What is away is away for us as well.
@@ -89,11 +89,9 @@ export async function recordProgress(options: ProgressOptions): Promise<Progress
 }
 
 /** null when it is gone. Only where there is /proc. */
-async function rssOf(pid: number): Promise<number | null> {
+function rssOf(pid: number): number | null {
   try {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8')
-    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]
-    return kilobytes === undefined ? null : Number(kilobytes) * 1024
+    return residentKb(pid).now * 1024
   } catch {
     return null
   }

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
 import { isFence } from '../../../schemas/fence.ts'
 import { captureDeadLetterTopic, entityTopic } from '../../../schemas/topics.ts'
 import { eventually, type FlowProcess } from '../../support/flow.ts'
+import { peakMegabytes } from '../../support/process-usage.ts'
 import { untilCaptured } from '../../support/quiet.ts'
 import { alterTopics } from '../../support/topics/compaction.ts'
 import { countRecords } from '../../support/topics/topic-history.ts'
@@ -148,8 +148,3 @@ test('an oversized row is a dead letter until it fits; a topic that takes too li
   await expectGuarantees(scene, { completed: ['item'] })
   await endWell(scene, capture)
 })
-
-/** The most memory that a process has had. */
-function peakMegabytes(pid: number): number {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
-}

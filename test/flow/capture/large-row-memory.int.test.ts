@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
 import { isFence } from '../../../schemas/fence.ts'
 import { createFlow, eventually, type Flow, type FlowProcess } from '../../support/flow.ts'
+import { peakMegabytes } from '../../support/process-usage.ts'
 import { blobFiles, DOCUMENTS, declareDocuments, makeFolder } from '../claims.ts'
 
 const VALUE_BYTES = 50_000_000
@@ -50,15 +49,6 @@ async function published(): Promise<number> {
     if (!isFence(record)) records++
   })
   return records
-}
-
-/** The most memory that a process has had; where the system does not keep it, what it has now. */
-function peakMegabytes(pid: number): number {
-  const kilobytes =
-    process.platform === 'linux'
-      ? /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]
-      : execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })
-  return Math.round(Number(kilobytes) / 1024)
 }
 
 // One process for all: its peak is that of everything so far.

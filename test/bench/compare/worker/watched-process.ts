@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { cpuSeconds, residentKb } from '../../../support/process-usage.ts'
 
 /** A process that is watched from outside, the same way whatever it runs. */
 export interface WatchedProcess {
@@ -22,8 +22,6 @@ interface Sample {
 
 const SAMPLE_MS = 100
 const LOG_CHARS_MAX = 40_000
-/** Clock ticks a second, as /proc counts processor time. */
-const TICKS_PER_SECOND = 100
 const STOP_MS_MAX = 60_000
 
 const running = new Set<() => Promise<void>>()
@@ -107,12 +105,7 @@ export function cpuAt(samples: readonly Sample[], atMs: number): number {
 /** @returns null when the process is just gone */
 function readUsage(pid: number): { cpuSeconds: number; peakMb: number } | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The second field is the command in parentheses, which may hold spaces.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-    if (peak === null) return null
-    return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, peakMb: Number(peak[1]) / 1024 }
+    return { cpuSeconds: cpuSeconds(pid), peakMb: residentKb(pid).peak / 1024 }
   } catch {
     return null
   }
