@@ -23,6 +23,15 @@ export function serverDatabase(server: OwnPostgres): OwnDatabase {
   return { url: server.url, sql, slot: `s_${randomBytes(4).toString('hex')}` }
 }
 
+/** The same, with the table as it is at the beginning and without the slots of a test before. */
+export async function freshItems(server: OwnPostgres): Promise<OwnDatabase> {
+  const database = serverDatabase(server)
+  await database.sql.unsafe(
+    `DROP TABLE IF EXISTS item; SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots; ${ITEM_SQL}`,
+  )
+  return database
+}
+
 /** Topics that remember values too: what a subscriber would have in the end. */
 export interface Published extends Topics {
   /** Key → its last value; keys that were deleted are not in it. */

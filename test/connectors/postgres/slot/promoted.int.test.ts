@@ -7,7 +7,7 @@ import {
   epochOf,
   expectNewEpoch,
   expectSameEpoch,
-  ITEM_SQL,
+  freshItems,
   keepCapturing,
   lost,
   serverDatabase,
@@ -25,10 +25,7 @@ afterAll(async () => await primary?.close())
 /** A captured source on a server with a standby that follows it. Capture runs, and is stopped with the primary. */
 async function followed() {
   await primary.start()
-  const database = serverDatabase(primary)
-  await database.sql.unsafe(
-    `DROP TABLE IF EXISTS item; SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots; ${ITEM_SQL}`,
-  )
+  const database = await freshItems(primary)
   const standby = await primary.standbyFromCopy()
   onTestFinished(() => standby.close())
   const there = { ...serverDatabase(standby), slot: database.slot }

@@ -8,6 +8,7 @@ import {
   epochOf,
   expectNewEpoch,
   expectSameEpoch,
+  freshItems,
   ITEM_SQL,
   keepCapturing,
   lost,
@@ -25,10 +26,7 @@ afterAll(async () => await server?.close())
 
 /** A source that was captured, and a copy of its server. */
 async function copied() {
-  const database = serverDatabase(server)
-  await database.sql.unsafe(
-    `DROP TABLE IF EXISTS item; SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots; ${ITEM_SQL}`,
-  )
+  const database = await freshItems(server)
   const topics = createItems()
   await captureOnce(database, topics)
   return { database, topics, copy: await server.copyData() }
