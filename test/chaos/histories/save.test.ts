@@ -12,14 +12,17 @@ function ownFolder(): string {
   return folder
 }
 
-test('a saved run is loaded as it was, and judged the same', async () => {
-  const folder = ownFolder()
-  const run = sample({ effects: sample().effects.slice(0, -1) })
-  await saveHistory(folder, run)
-  const loaded = await loadHistory(folder)
-  expect(loaded).toStrictEqual(run)
-  expect(check(loaded)).toStrictEqual(check(run))
-})
+test.each([true, false])(
+  'a saved run is loaded as it was, and judged the same, compressed: %s',
+  async (isCompressed) => {
+    const folder = ownFolder()
+    const run = sample({ effects: sample().effects.slice(0, -1) })
+    await saveHistory(folder, run, { isCompressed })
+    const loaded = await loadHistory(folder)
+    expect(loaded).toStrictEqual(run)
+    expect(check(loaded)).toStrictEqual(check(run))
+  },
+)
 
 test('a run that was not saved to the end is not loaded', async () => {
   const folder = ownFolder()
