@@ -6,6 +6,7 @@ import {
   drainBare,
   drainOf,
   fillWarehouse,
+  isDrained,
   seedRows,
   startCapture,
   startDelivery,
@@ -39,7 +40,7 @@ export async function benchDeliver(run: BenchRun, { rows, keys, rounds, transact
   await insertRows(flow.source, 1, seedRows(keys))
   const capture = startCapture(run, false)
   const first = startDelivery({ ...run, profileFolder: undefined }, false)
-  await fillWarehouse(run, capture, first, keys)
+  await fillWarehouse(run, capture, [first], keys)
   await first.stop()
 
   const bare: Drain[] = []
@@ -107,7 +108,7 @@ function figuresOf(options: DeliverOptions, bare: readonly Drain[], delivered: r
 async function drainDelivery(run: BenchRun, rows: number) {
   const child = startDelivery(run, false)
   const report = await child.until(
-    ({ delivery }) => delivery.received >= rows && delivery.lag === 0,
+    (report) => isDrained(report, rows),
     ({ delivery }) => run.progress.update(delivery.received, rows),
   )
   await child.stop()

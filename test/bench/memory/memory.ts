@@ -1,4 +1,5 @@
 import { createFlow, type Flow } from '../../support/flow.ts'
+import { alignColumns } from '../support/report.ts'
 import { round } from '../support/statistics.ts'
 import type { Figures, Surroundings } from '../support/surroundings.ts'
 import { type Measured, startMeasured } from './measured-process.ts'
@@ -144,12 +145,5 @@ export function printMemory(figures: Figures): void {
     ['turn CPU max ms', (row) => row.turnMaxMs.toLocaleString('en')],
   ]
   const lines = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, text]) => text(row)))]
-  const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
-  for (const line of lines)
-    console.log(
-      line
-        .map((text, column) => (column === 0 ? text.padEnd(widths[0]!) : text.padStart(widths[column]!)))
-        .join('  ')
-        .trimEnd(),
-    )
+  for (const line of alignColumns(lines)) console.log(line)
 }

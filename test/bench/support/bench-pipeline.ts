@@ -1,17 +1,30 @@
 import { Redis } from 'ioredis'
 import { connectKafka } from '../../../connectors/kafka/client.ts'
 import { createFlow, eventually, type Flow, onLocalStack, required } from '../../support/flow.ts'
-import { COLUMNS, ENTITY, SOURCE_SQL } from './workload.ts'
+import { columnsOf, ENTITY, ROW_SHAPE, type RowShape, sourceSql } from './workload.ts'
 
 export const SOURCE = 'erp'
 export const SUBSCRIBER = 'warehouse'
-const PARTITIONS = 6
+
+/** What one pipeline for a benchmark is made of. */
+export interface PipelineShape {
+  readonly shape: RowShape
+  readonly partitions: number
+  readonly subscribers: number
+  /** How long one statement at a warehouse may take; the ledger is certain after twice that. */
+  readonly timeout: string
+}
+
+const PIPELINE_SHAPE: PipelineShape = { shape: ROW_SHAPE, partitions: 6, subscribers: 1, timeout: '30s' }
 
 /** A pipeline of its own for one benchmark: databases, topics, slot and ledger keys under one prefix. */
 export interface BenchPipeline {
   readonly flow: Flow
   readonly slot: string
   readonly publication: string
+  readonly shape: RowShape
+  /** All that it has; {@link SUBSCRIBER} is the first. */
+  readonly subscribers: readonly BenchSubscriber[]
   /** Copies where a slot stands to another name, so that the same log can be read again. */
   copySlot(from: string, to: string): Promise<void>
   dropSlot(slot: string): Promise<void>
@@ -21,7 +34,25 @@ export interface BenchPipeline {
   close(): Promise<void>
 }
 
-const declare = (prefix: string) => `
+export interface BenchSubscriber {
+  readonly name: string
+  /** Of the warehouse's database. */
+  readonly table: string
+}
+
+/** Each has a schema of its own in the one database. */
+function subscribersOf(count: number): readonly (BenchSubscriber & { readonly schema: string })[] {
+  return Array.from({ length: count }, (_, index) => {
+    const name = index === 0 ? SUBSCRIBER : `${SUBSCRIBER}-${index + 1}`
+    const schema = index === 0 ? 'public' : `${SUBSCRIBER}_${index + 1}`
+    return { name, schema, table: `${schema}.customers` }
+  })
+}
+
+const declare =
+  ({ shape, partitions, subscribers, timeout }: PipelineShape) =>
+  (prefix: string) =>
+    `
 ${onLocalStack(prefix)}
 sources:
   ${SOURCE}: { type: postgres, url: "\${ERP_URL}" }
@@ -32,20 +63,29 @@ entities:
     key: customer_id
     owner: bench
     freshness: 1m
-    partitions: ${PARTITIONS}
+    partitions: ${partitions}
     fields:
-${Object.entries(COLUMNS)
+${Object.entries(columnsOf(shape))
   .map(([name, type]) => `      ${name}: ${type}\n`)
   .join('')}
 subscribers:
-  ${SUBSCRIBER}:
+${subscribersOf(subscribers)
+  .map(
+    ({ name, schema }) => `
+  ${name}:
     type: warehouse
     url: "\${WAREHOUSE_URL}"
+    schema: ${schema}
+    timeout: ${timeout}
     entities: { ${ENTITY}: { table: customers } }
-`
+`,
+  )
+  .join('')}`
 
-export async function createBenchPipeline(): Promise<BenchPipeline> {
-  const flow = await createFlow(declare, SOURCE_SQL)
+export async function createBenchPipeline(wanted: Partial<PipelineShape> = {}): Promise<BenchPipeline> {
+  const pipelineShape = { ...PIPELINE_SHAPE, ...wanted }
+  const { shape } = pipelineShape
+  const flow = await createFlow(declare(pipelineShape), sourceSql(shape))
   await flow.provision()
   const { slot, publication } = flow.declaration().sources.get(SOURCE)!
   const dropSlot = async (name: string) => {
@@ -59,6 +99,8 @@ export async function createBenchPipeline(): Promise<BenchPipeline> {
     flow,
     slot,
     publication,
+    shape,
+    subscribers: subscribersOf(pipelineShape.subscribers),
     dropSlot,
     until: eventually,
     async copySlot(from, to) {
@@ -85,9 +127,13 @@ async function deleteGroups(prefix: string): Promise<void> {
   const admin = connectKafka({ brokers, clientId: 'tributary-bench', log: () => {} }).admin()
   await admin.connect()
   try {
-    const { groups } = await admin.listGroups()
-    const ours = groups.flatMap(({ groupId }) => (groupId.startsWith(`${prefix}.`) ? [groupId] : []))
-    if (ours.length > 0) await admin.deleteGroups(ours)
+    // A member that was killed stays in its group until its session ends.
+    await eventually(async () => {
+      const { groups } = await admin.listGroups()
+      const ours = groups.flatMap(({ groupId }) => (groupId.startsWith(`${prefix}.`) ? [groupId] : []))
+      if (ours.length > 0) await admin.deleteGroups(ours)
+      return true
+    }, 'the groups are deleted')
   } finally {
     await admin.disconnect()
   }

@@ -30,11 +30,14 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
     otherAnswers: {} as Record<string, number>,
     deadLetters: 0,
     batches: 0,
+    settled: 0,
     ledgerMs: 0,
     applyMs: 0,
     settledAtMs: null as number | null,
   }
   const lags = new Map<number, number>()
+  /** How many had been received at the last look at the offsets. */
+  let receivedAtLook = 0
   let keys: string[] = []
   let latencyMs: number[] = []
   let cpuBefore = process.cpuUsage()
@@ -90,9 +93,13 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
       deadLettered: () => delivery.deadLetters++,
       retried: () => {},
       breaker: () => {},
-      lag: (_entity, partition, records) => lags.set(partition, records),
-      batch(_entity, _records, ledgerMs, applyMs) {
+      lag(_entity, partition, records) {
+        lags.set(partition, records)
+        receivedAtLook = delivery.received
+      },
+      batch(_entity, changes, ledgerMs, applyMs) {
         delivery.batches++
+        delivery.settled += changes
         delivery.ledgerMs += ledgerMs
         delivery.applyMs += applyMs
         delivery.settledAtMs = Date.now()
@@ -100,7 +107,9 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
     },
     report() {
       const { user, system } = process.cpuUsage(cpuBefore)
-      const lag = lags.values().reduce((sum, records) => sum + records, 0)
+      const seen = lags.values().reduce((sum, records) => sum + records, 0)
+      // What came since the last look is not known to be finished.
+      const lag = seen + delivery.received - receivedAtLook
       return {
         capture: { ...capture },
         delivery: { ...delivery, otherAnswers: { ...delivery.otherAnswers }, lag },

@@ -21,3 +21,10 @@ export function describeMachine(): Machine {
     loadBefore: Number(loadavg()[0]!.toFixed(2)),
   }
 }
+
+/** With so much going on before the benchmark, per core, its rates and times are those of others as well. */
+const BUSY_LOAD = 0.25
+
+export function isBusy({ loadBefore, cores }: Machine): boolean {
+  return loadBefore > BUSY_LOAD * cores
+}

@@ -31,11 +31,13 @@ export interface DeliveryReport {
   readonly otherAnswers: Readonly<Record<string, number>>
   readonly deadLetters: number
   readonly batches: number
+  /** Changes in them; what coalesced is one. */
+  readonly settled: number
   readonly ledgerMs: number
   readonly applyMs: number
   /** When the last batch so far was settled. */
   readonly settledAtMs: number | null
-  /** Records that are read and not finished, as of the last look at the offsets. */
+  /** Records that are read and not known to be finished: those of the last look at the offsets, and all that came since. */
   readonly lag: number
 }
 

@@ -15,3 +15,14 @@ function formatFigure(value: unknown): string {
   if (Array.isArray(value)) return value.map(formatFigure).join(', ')
   return typeof value === 'number' ? value.toLocaleString('en', { maximumFractionDigits: 3 }) : String(value)
 }
+
+/** Lines of a table: the first column to the left, the others to the right, with two blanks between them. */
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join('  ')
+      .trimEnd(),
+  )
+}

@@ -18,8 +18,12 @@ export function startCapture({ pipeline, profileFolder }: BenchRun, profiled: bo
   return startPipeline(order, { env: pipeline.flow.env, profileFolder: profiled ? profileFolder : undefined })
 }
 
-export function startDelivery({ pipeline, profileFolder }: BenchRun, samples: boolean): Child<PipelineReport> {
-  const order = { file: pipeline.flow.file, sources: [], subscribers: [SUBSCRIBER], samples }
+export function startDelivery(
+  { pipeline, profileFolder }: BenchRun,
+  samples: boolean,
+  subscriber = SUBSCRIBER,
+): Child<PipelineReport> {
+  const order = { file: pipeline.flow.file, sources: [], subscribers: [subscriber], samples }
   return startPipeline(order, { env: pipeline.flow.env, profileFolder })
 }
 
@@ -28,6 +32,15 @@ export interface Drain {
   readonly recordsPerSecond: number
   readonly cpuSeconds: number
   readonly maxRssMb: number
+}
+
+/**
+ * Whether a process has received and finished a backlog. Its lag alone does not tell: before anything is finished, there is no offset to
+ * measure it from.
+ */
+export function isDrained({ delivery }: PipelineReport, records: number): boolean {
+  const { received, settled, coalesced, stale, lag } = delivery
+  return received >= records && settled + coalesced + stale >= records && lag === 0
 }
 
 /** Reads `rows` rows from where a slot stands, without moving it, and throws them away. */
@@ -70,16 +83,20 @@ const SEED_ROWS = 500
 export async function fillWarehouse(
   run: BenchRun,
   capture: Child<PipelineReport>,
-  delivery: Child<PipelineReport>,
+  deliveries: readonly Child<PipelineReport>[],
   rows: number,
 ): Promise<void> {
   const { flow } = run.pipeline
   const seed = seedRows(rows)
-  const delivered = (count: number) =>
-    delivery.until(
-      (report) => report.delivery.patches >= count && report.delivery.lag === 0,
-      (report) => run.progress.update(report.delivery.patches, count),
+  const delivered = async (count: number) => {
+    const all = deliveries.map((delivery) =>
+      delivery.until(
+        (report) => report.delivery.patches >= count && report.delivery.lag === 0,
+        (report) => run.progress.update(report.delivery.patches, count),
+      ),
     )
+    await Promise.all(all)
+  }
   run.progress.step(`Delivering the first ${seed} rows`)
   await captureSnapshot(run, capture, seed)
   await delivered(seed)

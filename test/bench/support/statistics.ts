@@ -24,3 +24,9 @@ export function percentiles(samples: readonly number[]): Percentiles {
 export function round(value: number): number {
   return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(3))
 }
+
+export function formatValue(value: number | undefined): string {
+  if (value === undefined) return '-'
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en')
+  return value.toLocaleString('en', { maximumSignificantDigits: 3 })
+}

@@ -1,8 +1,7 @@
-import { median } from '../../support/statistics.ts'
+import { formatValue, median } from '../../support/statistics.ts'
+import { type Bar, drawPlot, type Plot } from '../../support/svg.ts'
 import type { Contender, Run, Scenario } from '../results.ts'
 import { DEBEZIUM_TITLES } from '../worker/settings.ts'
-import { type Bar, drawPlot, type Plot } from './svg.ts'
-import { formatValue } from './table.ts'
 
 const TITLES: Readonly<Record<Contender, string>> = {
   bare: 'bare reader',

@@ -1,4 +1,6 @@
-import type { Machine } from '../../support/machine.ts'
+import { isBusy } from '../../support/machine.ts'
+import { alignColumns } from '../../support/report.ts'
+import { formatValue } from '../../support/statistics.ts'
 import type { Contender, Results } from '../results.ts'
 import type { Line } from './metrics.ts'
 
@@ -21,13 +23,7 @@ export function formatTable(lines: readonly Line[], { runs, machine }: Pick<Resu
     line.verdict ?? '',
     expectation(line),
   ])
-  const widths = head.map((_, column) => Math.max(...[head, ...body].map((row) => row[column]!.length)))
-  const rows = [head, ...body].map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join('  ')
-      .trimEnd(),
-  )
+  const rows = alignColumns([head, ...body])
   const voids = runs.filter((run) => run.void !== null)
   const notes = voids.map(
     ({ scenario, contender, round, void: reason }) =>
@@ -42,12 +38,6 @@ export function formatTable(lines: readonly Line[], { runs, machine }: Pick<Resu
   ].join('\n')
 }
 
-export function formatValue(value: number | undefined): string {
-  if (value === undefined) return '-'
-  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en')
-  return value.toLocaleString('en', { maximumSignificantDigits: 3 })
-}
-
 function expectation({ metric: { expected, bound, unit }, asExpected }: Line): string {
   if (asExpected === null) return ''
   const parts = expected.map(({ times, than }) => `${times} times${than === 'best' ? '' : ` ${COLUMNS[than]}`}`)
@@ -55,13 +45,7 @@ function expectation({ metric: { expected, bound, unit }, asExpected }: Line): s
   return `${parts.join(', ')}: ${asExpected ? 'yes' : 'NO'}`
 }
 
-/** With so much going on before the benchmark, per core, its rates and times are those of others as well. */
-const BUSY_LOAD = 0.25
 const BUSY = 'The machine was busy with something else: only the bytes of a change can be relied on.'
-
-function isBusy({ loadBefore, cores }: Machine): boolean {
-  return loadBefore > BUSY_LOAD * cores
-}
 
 /** The same as a page. */
 export function formatPage(

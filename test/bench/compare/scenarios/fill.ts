@@ -9,6 +9,6 @@ export async function fill({ stage, progress, options: { keys } }: Bench): Promi
   await insertRows(stage.pipeline.flow.source, 1, seedRows(keys))
   const capture = startCapture(run, false)
   const delivery = startDelivery(run, false)
-  await fillWarehouse(run, capture, delivery, keys)
+  await fillWarehouse(run, capture, [delivery], keys)
   await Promise.all([capture.stop(), delivery.stop()])
 }

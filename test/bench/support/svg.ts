@@ -6,6 +6,8 @@ export interface Bar {
   readonly low: number
   readonly high: number
   readonly kind: 'ours' | 'theirs' | 'ceiling'
+  /** What is written beside it, where that is more than the value. */
+  readonly note?: string
 }
 
 export interface Plot {
@@ -13,6 +15,8 @@ export interface Plot {
   /** Of the values, as in `changes a second (more is better)`. */
   readonly caption: string
   readonly groups: readonly { readonly label: string; readonly bars: readonly Bar[] }[]
+  /** Whether the groups are of different things; otherwise one scale is for all. */
+  readonly scaleByGroup?: boolean
   readonly format: (value: number) => string
 }
 
@@ -38,18 +42,20 @@ const STYLE = `
   }
 `
 
-/** Bars from zero on one linear scale, each with the spread of its runs. */
-export function drawPlot({ title, caption, groups, format }: Plot): string {
-  const most = Math.max(...groups.flatMap(({ bars }) => bars.map(({ value, high }) => Math.max(value, high))), 1e-9)
-  const scale = (value: number) => (value / most) * (WIDTH - LABEL_WIDTH - VALUE_WIDTH)
+/** Bars from zero on a linear scale, each with the spread of its runs. */
+export function drawPlot({ title, caption, groups, format, scaleByGroup = false }: Plot): string {
+  const mostOf = (some: Plot['groups']) =>
+    Math.max(...some.flatMap(({ bars }) => bars.map(({ value, high }) => Math.max(value, high))), 1e-9)
   const parts: string[] = []
   let y = TOP
   for (const group of groups) {
+    const most = mostOf(scaleByGroup ? [group] : groups)
+    const scale = (value: number) => (value / most) * (WIDTH - LABEL_WIDTH - VALUE_WIDTH)
     if (group.label !== '') {
       parts.push(text(0, y + 14, group.label, 'quiet'))
       y += GROUP_HEAD
     }
-    for (const { label, value, low, high, kind } of group.bars) {
+    for (const { label, value, low, high, kind, note } of group.bars) {
       const middle = y + BAR / 2
       parts.push(`<text x="${LABEL_WIDTH - 10}" y="${middle + 4}" text-anchor="end">${escapeXml(label)}</text>`)
       parts.push(
@@ -59,7 +65,7 @@ export function drawPlot({ title, caption, groups, format }: Plot): string {
         parts.push(
           `<line class="spread" x1="${length(LABEL_WIDTH + scale(low))}" x2="${length(LABEL_WIDTH + scale(high))}" y1="${middle}" y2="${middle}"/>`,
         )
-      parts.push(text(length(LABEL_WIDTH + scale(Math.max(value, high)) + 8), middle + 4, format(value)))
+      parts.push(text(length(LABEL_WIDTH + scale(Math.max(value, high)) + 8), middle + 4, note ?? format(value)))
       y += BAR + GAP
     }
     y += GAP
