@@ -5,6 +5,8 @@ import { SCENARIOS } from './compare/results.ts'
 import { DEBEZIUM_NAMES } from './compare/worker/settings.ts'
 import { benchDeliver } from './deliver.ts'
 import { benchDlq, COMMANDS } from './dlq/dlq.ts'
+import { AXES } from './growth/axes.ts'
+import { benchGrowth, printGrowth } from './growth/growth.ts'
 import { benchLanes, KEYS, printLanes } from './lanes/lanes.ts'
 import { benchLatency } from './latency.ts'
 import { benchMemory, printMemory, SCENARIO_NAMES } from './memory/memory.ts'
@@ -115,6 +117,14 @@ program.addCommand(
     .option('--windows <number>', 'pairs of windows, up and down, before that', count, 5)
     .option('--window-seconds <number>', 'how long each is', count, 30)
     .action((flags) => runBench('outage', flags, (around) => benchOutage(around, flags))),
+)
+program.addCommand(
+  benchmark('growth', 'how rate, latency and memory move with keys, partitions, subscribers, columns and bytes')
+    .addOption(new Option('--axis <names...>', 'all when none is given').choices(AXES))
+    .option('--scale <share>', 'share of the changes and of the time at each point', amount, 1)
+    .option('--most <number>', 'leave out points beyond it, but never the base point', count)
+    .option('--out <folder>', 'where the results and the plots go', 'docs/benchmarks')
+    .action((flags) => runBench('growth', flags, (around) => benchGrowth(around, flags), printGrowth)),
 )
 program.addCommand(
   new Command('compare')
