@@ -117,6 +117,8 @@ export interface SandboxOptions {
   /** 0 or absent for any free one. */
   readonly port?: number
   readonly controlPort?: number
+  /** Told when a request was carried out, before its answer is on its way: what the system holds now is what that request left. */
+  readonly onCarriedOut?: (request: SandboxRequest) => void
 }
 
 const HOST = '127.0.0.1'
@@ -208,6 +210,7 @@ export async function startSandbox(system: SandboxSystem, options: SandboxOption
       wrong.status === undefined ? null : (system.failed?.(wrong.status, request) ?? { status: wrong.status })
     if (failed && !wrong.applied) return done(logged, response, failed)
     const answered = await carryOut(request)
+    options.onCarriedOut?.(request)
     if (wrong.reset === 'after' || wrong.hang === 'after') return leave(logged, incoming, wrong, 'after')
     done(logged, response, failed ?? answered)
   }

@@ -4,6 +4,7 @@ import { defaultDataDir } from '../../ops/stack/data-folder.ts'
 import { check } from './checker/check.ts'
 import { failures } from './checker/verdict.ts'
 import { saveHistory } from './histories/save.ts'
+import { planRun } from './run/faults.ts'
 import { ALWAYS, tellFailures } from './run/report.ts'
 import { runChaos } from './run/run.ts'
 import { startScene, startServers } from './run/scene.ts'
@@ -21,7 +22,7 @@ for (let run = 0; run < RUNS; run++) {
     const servers = await startServers()
     onTestFinished(() => servers.close(), 120_000)
     const events: string[] = []
-    const scene = await startScene(servers)
+    const scene = await startScene(servers, planRun(seed))
     onTestFinished(() => scene.close(), 120_000)
     const history = await runChaos(scene, { seed, forMs: CHAOS_MS, onEvent: (text) => events.push(text) })
     const failed = failures(check(history), ALWAYS)

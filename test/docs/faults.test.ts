@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { FAILING_CLASS, FAULTS, LOSSES } from '../chaos/run/faults.ts'
 import { ROOT } from './pages.ts'
 
 const PAGE = 'docs/contributing/faults.md'
@@ -41,6 +42,12 @@ test('every fault has a row, and every row a test', () => {
   const named = rows.filter(({ files }) => files.length > 0).map(({ fault }) => fault)
   expect(WANTED.filter((fault) => !named.includes(fault))).toEqual([])
   expect(rows.filter(({ files }) => files.length === 0)).toEqual([])
+})
+
+test('every fault that happens at random is named', () => {
+  const page = readFileSync(ROOT + PAGE, 'utf8')
+  const kinds = [...Object.values(FAULTS).flat(), ...LOSSES, FAILING_CLASS]
+  expect(kinds.filter((kind) => !page.includes(`\`${kind}\``))).toEqual([])
 })
 
 test('every test that is named exists', () => {

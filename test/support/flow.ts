@@ -62,22 +62,25 @@ sources:
 /**
  * @param declare the declaration's text for a prefix; databases and addresses are named as in the environment of the flow
  * @param settings environment variables that this flow sees otherwise than the run, such as a Redis of its own
+ * @param sourceServer the superuser's address of the server that has the source, where it is not that of the run; closed after the flow
  */
 export async function createFlow(
   declare: (prefix: string) => string,
   sourceSql: string,
   settings: Readonly<Record<string, string>> = {},
+  sourceServer: string = required('TRIBUTARY_POSTGRES_URL'),
 ): Promise<Flow> {
   const prefix = `t${randomBytes(4).toString('hex')}`
   const admin = postgres(required('TRIBUTARY_POSTGRES_URL'), { max: 1, onnotice: () => {} })
-  const urlOf = (database: string) => {
-    const url = new URL(required('TRIBUTARY_POSTGRES_URL'))
+  const sourceAdmin = postgres(sourceServer, { max: 1, onnotice: () => {} })
+  const urlOf = (database: string, server = required('TRIBUTARY_POSTGRES_URL')) => {
+    const url = new URL(server)
     url.pathname = `/${database}`
     return url.toString()
   }
-  await admin.unsafe(`CREATE DATABASE ${prefix}_source`)
+  await sourceAdmin.unsafe(`CREATE DATABASE ${prefix}_source`)
   await admin.unsafe(`CREATE DATABASE ${prefix}_warehouse`)
-  const sourceUrl = urlOf(`${prefix}_source`)
+  const sourceUrl = urlOf(`${prefix}_source`, sourceServer)
   const warehouseUrl = urlOf(`${prefix}_warehouse`)
   const source = postgres(sourceUrl, { max: 8, onnotice: () => {} })
   const warehouse = postgres(warehouseUrl, { max: 2, onnotice: () => {} })
@@ -135,8 +138,9 @@ export async function createFlow(
       await Promise.all(processes.map(({ exited }) => exited))
       await source.end()
       await warehouse.end()
-      await dropSlots(admin, prefix)
-      await admin.unsafe(`DROP DATABASE IF EXISTS ${prefix}_source WITH (FORCE)`)
+      await dropSlots(sourceAdmin, prefix)
+      await sourceAdmin.unsafe(`DROP DATABASE IF EXISTS ${prefix}_source WITH (FORCE)`)
+      await sourceAdmin.end()
       await admin.unsafe(`DROP DATABASE IF EXISTS ${prefix}_warehouse WITH (FORCE)`)
       await admin.end()
       await deleteTopics(prefix, settings.TRIBUTARY_KAFKA_BROKERS)

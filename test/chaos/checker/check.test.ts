@@ -64,6 +64,14 @@ describe('a run in which all is well', () => {
     expect(violated(sample({ progress: [...before, ...whole.progress] }))).toEqual([])
   })
 
+  test('may have a dead letter behind its last effect, where a destination tells no refusals', () => {
+    const run = sample({
+      effects: whole.effects.filter(({ destination, number }) => destination === 'warehouse' || number < 3),
+      letters: [letter(0, 3)],
+    })
+    expect(of(run, 'G5').violations).toEqual([])
+  })
+
   test('may have a slot of the epoch before beside the first row of the next one, whose log was set back', () => {
     const [first] = whole.progress
     const run = sample(
@@ -203,6 +211,11 @@ const CASES: Readonly<Record<Guarantee, Readonly<Record<string, RunHistory>>>> =
     'a change that takes too long when all is well': sample({}, { latencyMsMax: 100 }),
   },
   G9: {
+    'another class of the same subscriber that stands still meanwhile': sample({
+      source: [...whole.source, { ...change(4, fields('4'), 2), entity: 'other' }],
+      faults: [{ ...whole.faults[0]!, entities: ['other'] }],
+      effects: whole.effects.filter(({ destination, number }) => destination === 'warehouse' || number < 2),
+    }),
     'another subscriber that stands still meanwhile': sample({
       effects: whole.effects.map((one) =>
         one.destination === 'warehouse' ? { ...one, atMs: one.atMs + 60_000 } : one,

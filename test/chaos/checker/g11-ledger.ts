@@ -3,7 +3,9 @@ import type { ObjectHistory } from './objects.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Faults after which the ledger does not know, or knows wrongly, what destinations hold. */
-export const LEDGER_FAULTS = new Set(['flush-ledger', 'set-back-ledger', 'kill-ledger', 'freeze-ledger', 'cut-ledger'])
+export const LEDGER_FAULTS = new Set([
+  ...['flush-ledger', 'set-back-ledger', 'kill-ledger', 'freeze-ledger', 'cut-ledger', 'fill-ledger'],
+])
 
 /**
  * G11: losing the ledger costs repeats, never skips. In a run in which that happened, everything that G2 and G4 find is a skip.

@@ -3,8 +3,9 @@ import { type ObjectHistory, project, same } from './objects.ts'
 import type { Verdict, Violation } from './verdict.ts'
 
 /**
- * G9: a failing subscriber delays no other. While one destination alone is failing, each of the others takes changes that are made
- * meanwhile: such a fault is ended by whoever makes it only when that was seen, or when it took too long.
+ * G9: a failing subscriber delays no other, and a failing class of entities no other class. While one destination alone is failing, or some
+ * entities of it, each of the others takes changes that are made meanwhile: such a fault is ended by whoever makes it only when that was
+ * seen, or when it took too long.
  */
 export function checkG9({ about, faults }: RunHistory, objects: readonly ObjectHistory[]): Verdict {
   const violations: Violation[] = []
@@ -13,8 +14,11 @@ export function checkG9({ about, faults }: RunHistory, objects: readonly ObjectH
     if (fault.alone === undefined) continue
     const isWithin = ({ atMs }: { readonly atMs: number }) => atMs >= fault.fromMs && atMs <= fault.toMs
     for (const { name, fields } of about.destinations) {
-      if (name === fault.alone) continue
-      const changed = objects.filter(({ entity, source }) => fields[entity] !== undefined && source.some(isWithin))
+      const isHit = (entity: string) =>
+        name === fault.alone && (fault.entities === undefined || fault.entities.includes(entity))
+      const changed = objects.filter(
+        ({ entity, source }) => fields[entity] !== undefined && !isHit(entity) && source.some(isWithin),
+      )
       if (changed.length === 0) continue
       compared++
       const arrived = changed.some(({ entity, source, effects }) => {
@@ -32,7 +36,7 @@ export function checkG9({ about, faults }: RunHistory, objects: readonly ObjectH
           guarantee: 'G9',
           entity: '',
           key: '',
-          what: `while ${fault.alone} alone was failing (${fault.kind}, ${fault.toMs - fault.fromMs} ms), nothing of ${changed.length} changed objects reached ${name}`,
+          what: `while ${fault.entities?.join(', ') ?? 'all'} of ${fault.alone} alone was failing (${fault.kind}, ${fault.toMs - fault.fromMs} ms), nothing of ${changed.length} changed objects reached ${name}`,
           story: [],
         })
     }

@@ -123,6 +123,8 @@ export interface FaultEntry {
   readonly toMs: number
   /** The destination that alone was hit, when no other may notice (G9). */
   readonly alone?: string
+  /** The entities whose requests alone fail there: those of other classes may not notice either. */
+  readonly entities?: readonly string[]
   readonly detail?: string
 }
 

@@ -11,6 +11,8 @@ import { brief } from './values.ts'
 export interface RecordingStore extends Pick<Sandbox, 'url' | 'misbehave' | 'close'> {
   readonly history: readonly EffectEntry[]
   state(): StateEntry[]
+  /** Every request for one of these entities fails from now on; of none by an empty list. */
+  failEntities(entities: readonly string[]): void
 }
 
 /**
@@ -23,12 +25,14 @@ export async function startRecordingStore(
 ): Promise<RecordingStore> {
   const objects = new Map<string, { readonly entity: string; readonly key: string; readonly fields: Fields }>()
   const history: EffectEntry[] = []
+  let failing: readonly string[] = []
   const nothing = (entity: string): Fields => Object.fromEntries((fields[entity] ?? []).map((field) => [field, null]))
 
   const carryOut = (request: SandboxRequest, rejects: (key: string) => boolean): SandboxAnswer => {
     const { method, path, headers } = request
     const [, entity = '', ...rest] = path.split('/')
     const key = decodeURIComponent(rest.join('/'))
+    if (failing.includes(entity)) return { status: 503, body: { title: 'not now' } }
     const held = objects.get(path)
     if (method === 'GET') return held ? { status: 200, body: held.fields } : { status: 404, body: { title: 'none' } }
     const sent = method === 'DELETE' ? null : readFields(request.body)
@@ -78,6 +82,9 @@ export async function startRecordingStore(
     misbehave: (how) => sandbox.misbehave(how),
     close: () => sandbox.close(),
     history,
+    failEntities(entities) {
+      failing = entities
+    },
     state: () => [...objects.values()].map(({ entity, key, fields }) => ({ place: name, entity, key, fields })),
   }
 }

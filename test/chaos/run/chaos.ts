@@ -7,8 +7,10 @@ import { defaultDataDir } from '../../../ops/stack/data-folder.ts'
 import { startStack } from '../../../ops/stack/stack.ts'
 import { check } from '../checker/check.ts'
 import { failures, GUARANTEES, type Verdict } from '../checker/verdict.ts'
+import { keepFixture } from '../histories/fixture.ts'
 import type { RunHistory } from '../histories/history.ts'
 import { loadHistory, saveHistory } from '../histories/save.ts'
+import { planRun } from './faults.ts'
 import { ALWAYS, countInto, type TriedFile, tellFailures, tellVerdicts, triedTable, triedUnder } from './report.ts'
 import { runChaos } from './run.ts'
 import { startScene, startServers } from './scene.ts'
@@ -67,7 +69,7 @@ async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags):
       log(`\nSEED=${seed}, ${minutes} minutes (run ${at + 1} of ${runs})`)
       const servers = await startServers()
       endings.push(() => servers.close())
-      const scene = await startScene(servers)
+      const scene = await startScene(servers, planRun(seed))
       endings.push(() => scene.close())
       const began = performance.now()
       const onEvent = (text: string) =>
@@ -82,6 +84,9 @@ async function runAll({ minutes, seed: first, runs, json, keep, count }: Flags):
         failedRuns++
         log(tellFailures(failed))
         log(`SEED=${seed} failed. Its histories: ${folder}; to check them again: npm run chaos -- check ${folder}`)
+        log(
+          `To keep them as a fixture of the checker: npm run chaos -- keep ${folder} <name> --about '<what went wrong>'`,
+        )
       } else {
         log(`SEED=${seed} is clean${keep ? `; its histories: ${folder}` : ''}`)
         if (count) await countInto(count, triedUnder(verdicts, run.faults))
@@ -137,6 +142,13 @@ program
     if (failed.length === 0) return
     console.log(tellFailures(failed))
     process.exitCode = 1
+  })
+program
+  .command('keep <folder> <name>')
+  .description('keep what its verdict needs of the histories of a failed run, for the tests of the checker')
+  .requiredOption('--about <text>', 'what went wrong in it, in a sentence')
+  .action(async (folder: string, name: string, { about }: { about: string }) => {
+    console.log(await keepFixture(await loadHistory(folder), name, about))
   })
 program
   .command('table <file>')

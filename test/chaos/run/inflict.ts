@@ -7,12 +7,23 @@ import type { Misbehaviour } from '../../../connectors/http/sandbox-server.ts'
 import { pause } from '../../../connectors/pause.ts'
 import { request } from '../../../connectors/postgres/request.ts'
 import { stackStatus } from '../../../ops/stack/stack.ts'
+import { clockOff } from '../../support/clock-settings.ts'
+import { leaveNoRoom } from '../../support/servers/no-room.ts'
 import type { Random } from '../workload/random.ts'
 import type { PlannedFault } from './faults.ts'
+import {
+  addColumn,
+  bigTransaction,
+  dropSlot,
+  type Heal,
+  invalidateSlot,
+  killSource,
+  restoreSource,
+  rewriteTable,
+  tryAtSource,
+  widenType,
+} from './inflict-source.ts'
 import type { BrokenServers, Scene } from './scene.ts'
-
-/** How a fault is ended. */
-export type Heal = () => Promise<void> | void
 
 const FROZEN_BROKER_MS_MAX = 8_000
 const PRODUCE_DELAY_MS_MAX = 6_000
@@ -21,13 +32,16 @@ const SLOW_MS_MAX = 7_000
 const CRASHES = 4
 const CRASH_EVERY_MS = 700
 const STORM_MEMBERS = 3
+/** A little more than an hour. */
+const CLOCK_OFF_MS = 3_700_000
+const BYTES_LEFT_MAX = 100_000
 /** Some that change all the time, and many that change rarely: theirs are the dead letters that wait for someone. */
 const REFUSED_KEYS = [
   ...['1', '2', '3', '1001', '1002', '["p1","i1"]', '["p2","i2"]'],
   ...Array.from({ length: 60 }, (_, at) => String(100 + at)),
 ]
 
-const SEARCH: Readonly<Record<string, (random: Random) => Misbehaviour>> = {
+const SYSTEMS: Readonly<Record<string, (random: Random) => Misbehaviour>> = {
   failing: (random) => ({ status: random.oneOf([500, 502, 503]) }),
   'failing-applied': () => ({ status: 500, applied: true }),
   throttling: () => ({ throttle: { retryAfterSeconds: 1, after: 5 } }),
@@ -46,12 +60,13 @@ export async function inflict(
   random: Random,
   over: AbortSignal,
 ): Promise<Heal> {
-  const { flow, members, store, servers, ways } = scene
+  const { flow, members, store, vendor, registry, servers, ways } = scene
   const nothing = () => {}
-  const misbehaviour = SEARCH[kind]
+  const misbehaviour = SYSTEMS[kind]
   if (misbehaviour !== undefined) {
-    await store.misbehave(misbehaviour(random))
-    return () => store.misbehave({})
+    const system = target === 'vendor' ? vendor : store
+    await system.misbehave(misbehaviour(random))
+    return () => system.misbehave({})
   }
   switch (kind) {
     case 'kill':
@@ -104,13 +119,42 @@ export async function inflict(
       return nothing
     }
     case 'truncate':
-      await flow.source
-        .unsafe(`TRUNCATE ${random.oneOf(['accounts', 'articles', 'stock'])}`)
-        .catch((error: unknown) => {
-          // A deadlock with a session.
-          if ((error as { code?: string }).code !== '40P01') throw error
-        })
+      await tryAtSource(scene, `TRUNCATE ${random.oneOf(['accounts', 'articles', 'stock'])}`)
       return nothing
+    case 'add-column':
+      return await addColumn(scene, random)
+    case 'widen-type':
+      await widenType(scene, random)
+      return nothing
+    case 'rewrite-table':
+      await rewriteTable(scene, random)
+      return nothing
+    case 'big-transaction':
+      return bigTransaction(scene, random, over)
+    case 'kill-source':
+      return await killSource(scene)
+    case 'drop-slot':
+      return await dropSlot(scene)
+    case 'invalidate-slot':
+      return await invalidateSlot(scene)
+    case 'restore-source':
+      return await restoreSource(scene)
+    case 'registry-away':
+    case 'registry-silent':
+      registry.become(kind === 'registry-away' ? 'away' : 'silent')
+      // Who runs has what it needs; who starts has not.
+      members.kill(random.oneOf(members.names))
+      return () => registry.become(null)
+    case 'clock-off':
+      members.restartWith(target, clockOff(random.chance(0.5) ? CLOCK_OFF_MS : -CLOCK_OFF_MS))
+      return () => members.terminate(target)
+    case 'failing-class':
+      store.failEntities(scene.standardEntities)
+      return () => store.failEntities([])
+    case 'fill-broker':
+      return await fill(servers, 'kafka', random)
+    case 'fill-ledger':
+      return await fill(servers, 'redis', random)
     case 'freeze-broker':
       return await freezeServer(servers, 'kafka', random.below(FROZEN_BROKER_MS_MAX), over)
     case 'kill-broker':
@@ -145,6 +189,12 @@ export async function inflict(
     default:
       throw new Error(`nobody knows how to do ${kind}`)
   }
+}
+
+/** Its disk is full: it can write no more to its files than a little. */
+async function fill(servers: BrokenServers, name: 'kafka' | 'redis', random: Random): Promise<Heal> {
+  const ran = await leaveNoRoom(servers.dataDir, name, random.below(BYTES_LEFT_MAX))
+  return ran ? () => servers.restart(name) : () => {}
 }
 
 async function loop(times: number, everyMs: number, over: AbortSignal, act: () => void): Promise<void> {

@@ -16,6 +16,8 @@ export interface Members {
   terminate(name: string): void
   freeze(name: string): void
   thaw(): void
+  /** Has it started again with these environment variables besides; the next time, as before. */
+  restartWith(name: string, settings: Readonly<Record<string, string>>): void
   /** Starts one more of a kind for a while: its group shares out anew, twice. */
   add(name: string): () => Promise<void>
   readonly running: () => readonly { readonly name: string; readonly pid: number }[]
@@ -35,6 +37,7 @@ export function startMembers(flow: Flow, plans: Readonly<Record<string, MemberPl
   const running = new Map<string, FlowProcess>()
   const frozen = new Set<FlowProcess>()
   const output: OutputEntry[] = []
+  const once = new Map<string, Readonly<Record<string, string>>>()
   let isOver = false
 
   const run = (name: string, { args, settings }: MemberPlan): FlowProcess => {
@@ -48,7 +51,9 @@ export function startMembers(flow: Flow, plans: Readonly<Record<string, MemberPl
     return one
   }
   const keep = (name: string): void => {
-    const one = run(name, plans[name]!)
+    const { args, settings } = plans[name]!
+    const one = run(name, { args, settings: { ...settings, ...once.get(name) } })
+    once.delete(name)
     running.set(name, one)
     void one.exited.then((code) => {
       if (isOver) return
@@ -76,6 +81,10 @@ export function startMembers(flow: Flow, plans: Readonly<Record<string, MemberPl
     thaw() {
       for (const one of frozen) one.kill('SIGCONT')
       frozen.clear()
+    },
+    restartWith(name, settings) {
+      once.set(name, settings)
+      running.get(name)!.kill('SIGKILL')
     },
     add(name) {
       const one = run(`${name} more`, plans[name]!)

@@ -1,7 +1,8 @@
 import { pause } from '../../../connectors/pause.ts'
+import { isAway } from '../workload/away.ts'
 import type { Scene } from './scene.ts'
 
-/** Accounts that change all the time, whatever else happens, each with a personal value in it. */
+/** Accounts and an article that change all the time, whatever else happens; accounts with a personal value in them. */
 export interface Probes {
   /** Waits until a change that is made from now on has reached each of these destinations. */
   untilSeen(destinations: readonly string[], signal: AbortSignal): Promise<void>
@@ -13,16 +14,27 @@ const FIRST_KEY = 1_001
 const EVERY_MS = 300
 const POLL_MS = 200
 
-export function startProbes({ flow, store, canary }: Scene): Probes {
+export function startProbes({ flow, store, vendor, canary }: Scene): Probes {
   const end = new AbortController()
   let number = 0
   const work = async () => {
     while (!end.signal.aborted) {
       const key = FIRST_KEY + (number % KEYS)
       const name = `${canary} ${number + 1}`
-      await flow.source`INSERT INTO accounts VALUES (${key}, ${name}, ${number}, true)
-        ON CONFLICT (id) DO UPDATE SET name = excluded.name, balance = excluded.balance`
-      number++
+      const isDone = await flow.source
+        .begin(async (sql) => {
+          await sql`INSERT INTO accounts VALUES (${key}, ${name}, ${number}, true)
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, balance = excluded.balance`
+          await sql`INSERT INTO articles VALUES (${FIRST_KEY}, ${`probe ${number + 1}`}, 'short', ${number})
+            ON CONFLICT (id) DO UPDATE SET title = excluded.title, revision = excluded.revision`
+        })
+        .then(() => true)
+        .catch((error: unknown) => {
+          // A deadlock with what changes tables, or the server is away.
+          if (isAway(error) || (error as { code?: string }).code === '40P01') return false
+          throw error
+        })
+      if (isDone) number++
       await pause(EVERY_MS, end.signal)
     }
   }
@@ -30,6 +42,10 @@ export function startProbes({ flow, store, canary }: Scene): Probes {
   working.catch(() => {})
 
   const newestAt = async (destination: string): Promise<number> => {
+    if (destination === 'vendor') {
+      const title = vendor.state().find(({ key }) => key === String(FIRST_KEY))?.fields.title
+      return Number(title?.split(' ')[1] ?? 0)
+    }
     const names =
       destination === 'warehouse'
         ? (await flow.warehouse<{ name: string }[]>`SELECT name FROM accounts WHERE id >= ${FIRST_KEY}`).map(

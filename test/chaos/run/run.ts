@@ -7,10 +7,12 @@ import { REPLAY } from '../checker/g5-letters.ts'
 import type { FaultEntry, OutputEntry, RunHistory } from '../histories/history.ts'
 import { readSourceHistory, readSourceState } from '../histories/source-history.ts'
 import { readWarehouseHistory, readWarehouseState } from '../histories/warehouse-history.ts'
+import { isAway } from '../workload/away.ts'
 import { seededRandom } from '../workload/random.ts'
 import { startSessions } from '../workload/sessions.ts'
-import { planWindow, type Window } from './faults.ts'
-import { type Heal, inflict } from './inflict.ts'
+import { FAILING_CLASS, LOSSES, planWindow, type RunPlan, type Window } from './faults.ts'
+import { inflict } from './inflict.ts'
+import type { Heal } from './inflict-source.ts'
 import { type Probes, startProbes } from './probes.ts'
 import { RECORDED, type Scene } from './scene.ts'
 
@@ -37,20 +39,22 @@ const PROBES_AFTERWARDS = 3
  * @returns everything that was recorded of it; the scene is still to be closed
  */
 export async function runChaos(scene: Scene, { seed, forMs, onEvent }: ChaosOptions): Promise<RunHistory> {
-  const { flow, members, store } = scene
+  const { flow, members, store, vendor } = scene
+  const { plan, shown } = scene
+  onEvent(tellPlan(plan))
   const startedMs = Date.now()
   // From here on the source's history is continued: what is committed now is streamed.
   await untilCaptured(flow)
   const sessions = startSessions(flow, seed, SESSIONS)
   const probes = startProbes(scene)
   const faults: FaultEntry[] = []
-  const shown: OutputEntry[] = []
   const random = seededRandom(seed, 'windows')
   const deadline = performance.now() + forMs
+  let windows = 0
   while (performance.now() < deadline) {
-    const window = planWindow(random, members.names)
+    const window = planWindow(random, members.names, plan.losesHistory)
     onEvent(tell(window))
-    faults.push(...(await playWindow(scene, probes, window, seededRandom(seed, `window ${faults.length}`))))
+    faults.push(...(await playWindow(scene, probes, window, seededRandom(seed, `window ${windows++}`), onEvent)))
     await pause(window.restMs, new AbortController().signal)
   }
   const healedMs = Date.now()
@@ -60,7 +64,7 @@ export async function runChaos(scene: Scene, { seed, forMs, onEvent }: ChaosOpti
   onEvent(`healed, after ${ended} transactions, and ${refused} that were refused`)
   const recoveredMs = await orNull(untilArrived(scene), onEvent)
   for (let times = 0; times < PROBES_AFTERWARDS && recoveredMs !== null; times++)
-    await probes.untilSeen(['warehouse', 'search'], AbortSignal.timeout(LATENCY_MS_MAX))
+    await probes.untilSeen(['warehouse', 'search', 'vendor'], AbortSignal.timeout(LATENCY_MS_MAX))
   await probes.stop()
   onEvent(recoveredMs === null ? 'it does not recover' : 'recovered')
   let quietMs = await orNull(untilQuiet(flow, QUIET_WITHIN_MS), onEvent)
@@ -73,6 +77,7 @@ export async function runChaos(scene: Scene, { seed, forMs, onEvent }: ChaosOpti
     ...(await readSourceState(flow.source, RECORDED)),
     ...(await readWarehouseState(flow.warehouse, 'warehouse', RECORDED)),
     ...store.state(),
+    ...vendor.state(),
   ]
   const { progress, processes } = await scene.progress.stop()
   await members.stop()
@@ -86,7 +91,7 @@ export async function runChaos(scene: Scene, { seed, forMs, onEvent }: ChaosOpti
       quietMs,
       quietWithinMs: QUIET_WITHIN_MS,
       destinations: scene.destinations,
-      isContinuous: true,
+      isContinuous: !faults.some(({ kind }) => (LOSSES as readonly string[]).includes(kind)),
       // Its body is left out of the log where it did not change.
       completed: ['article'],
       secrets: scene.secrets,
@@ -95,7 +100,7 @@ export async function runChaos(scene: Scene, { seed, forMs, onEvent }: ChaosOpti
     },
     source: await readSourceHistory(flow.source),
     topic,
-    effects: [...(await readWarehouseHistory(flow.warehouse, 'warehouse')), ...store.history],
+    effects: [...(await readWarehouseHistory(flow.warehouse, 'warehouse')), ...store.history, ...vendor.history],
     letters,
     progress,
     processes,
@@ -110,18 +115,28 @@ async function playWindow(
   probes: Probes,
   { forMs, faults, alone }: Window,
   random: ReturnType<typeof seededRandom>,
+  onEvent: (text: string) => void,
 ): Promise<FaultEntry[]> {
   const over = new AbortController()
   const fromMs = performance.now()
   const begun: { readonly heal: Heal; readonly entry: Omit<FaultEntry, 'toMs'> }[] = []
   for (const fault of [...faults].sort((a, b) => a.afterMs - b.afterMs)) {
     await pause(fromMs + fault.afterMs - performance.now(), over.signal)
-    const entry = { kind: fault.kind, target: fault.target, fromMs: Date.now(), ...(alone === null ? {} : { alone }) }
-    begun.push({ entry, heal: await inflict(scene, fault, random, over.signal) })
+    const entities = fault.kind === FAILING_CLASS ? { entities: scene.standardEntities } : {}
+    const alones = alone === null ? {} : { alone, ...entities }
+    const entry = { kind: fault.kind, target: fault.target, fromMs: Date.now(), ...alones }
+    try {
+      begun.push({ entry, heal: await inflict(scene, fault, random, over.signal) })
+    } catch (error) {
+      // What is away by another fault cannot be hit by this one.
+      if (!isAway(error)) throw error
+      onEvent(`${fault.kind} of ${fault.target} did not happen: ${String(error)}`)
+    }
   }
   await pause(fromMs + forMs - performance.now(), over.signal)
   if (alone !== null) {
-    const others = scene.destinations.map(({ name }) => name).filter((name) => name !== alone)
+    const isClass = faults.some(({ kind }) => kind === FAILING_CLASS)
+    const others = scene.destinations.map(({ name }) => name).filter((name) => isClass || name !== alone)
     await probes.untilSeen(others, AbortSignal.timeout(ISOLATED_MS_MAX))
   }
   await scene.members.readPages()
@@ -183,6 +198,11 @@ async function orNull(waiting: Promise<void>, onEvent: (text: string) => void): 
     onEvent(error instanceof Error ? error.message : String(error))
     return null
   }
+}
+
+function tellPlan({ vendor, losesHistory, isHeld }: RunPlan): string {
+  const after = losesHistory ? `is lost, and ${isHeld ? 'waits for a person' : 'goes on by itself'}` : 'is kept'
+  return `the vendor is ${vendor}; the history of the source ${after}`
 }
 
 function tell({ forMs, faults, alone }: Window): string {

@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process'
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { onTestFinished, test } from 'vitest'
 import { addressEnvironment } from '../../../ops/stack/addresses.ts'
 import { type RunningStack, stackStatus } from '../../../ops/stack/stack.ts'
 import { eventually } from '../../support/flow.ts'
+import { leaveNoRoom } from '../../support/servers/no-room.ts'
 import { startOwnStack } from '../../support/servers/own-stack.ts'
 import { keepChanging } from '../delivery/items.ts'
 import { warehouse } from '../delivery/subscribers.ts'
@@ -17,7 +14,6 @@ const SEED = chosenSeed()
 const FROZEN_MS = 30_000
 /** Less than a batch of the workload comes to in the end, so that an append is cut off in its middle. */
 const BYTES_LEFT = 700
-const run = promisify(execFile)
 
 /**
  * While items change all the time, the broker of both processes is
@@ -59,7 +55,7 @@ test(`a broker that stalls for 30 s, is restarted, or runs out of disk in mid-ap
   await expectRight(scene)
 
   const whileFull = keepChanging(flow, SEED + 2)
-  await leaveNoRoom(stack)
+  await leaveNoRoom(stack.dataDir, 'kafka', BYTES_LEFT)
   await eventually(async () => (await kafkaOf(stack)).state === 'stopped', 'the broker has ended itself')
   await put(flow, 'full', 'changed while it was away')
   await stack.restart('kafka')
@@ -72,13 +68,4 @@ test(`a broker that stalls for 30 s, is restarted, or runs out of disk in mid-ap
 async function kafkaOf({ dataDir }: RunningStack) {
   const { services } = await stackStatus({ dataDir, env: {} })
   return services.find(({ name }) => name === 'kafka')!
-}
-
-/** Lets no file of the broker grow beyond the largest log of a partition and a little. */
-async function leaveNoRoom(stack: RunningStack): Promise<void> {
-  const data = join(stack.dataDir, 'kafka', 'data')
-  const logs = (await readdir(data, { recursive: true })).filter((name) => name.endsWith('.log'))
-  const sizes = await Promise.all(logs.map(async (name) => (await stat(join(data, name))).size))
-  const { pid } = await kafkaOf(stack)
-  await run('prlimit', ['--pid', String(pid), `--fsize=${Math.max(...sizes) + BYTES_LEFT}`])
 }

@@ -1,14 +1,10 @@
 import { onTestFinished, test } from 'vitest'
+import { clockOff } from '../../support/clock-settings.ts'
 import { warehouse } from '../delivery/subscribers.ts'
 import { endWell, expectGuarantees, openScene, put, untilHeld } from './scene.ts'
 
 /** A little more than an hour: a broker refuses records whose time is an hour ahead of its own, unless the topic has its own time. */
 const OFF_MS = 3_700_000
-
-const clockOff = (byMs: number) => ({
-  NODE_OPTIONS: `--import=${new URL('../../support/clock-offset.ts', import.meta.url).href}`,
-  CLOCK_OFFSET_MS: String(byMs),
-})
 
 /**
  * A capture that is an hour ahead publishes 1, which a delivery an hour behind applies; the one is killed, the other

@@ -4,10 +4,10 @@ import { expect, onTestFinished, test } from 'vitest'
 import { valueSubject } from '../../../schemas/avro.ts'
 import { deadLetterTopic } from '../../../schemas/topics.ts'
 import { eventually, required } from '../../support/flow.ts'
+import { openRegistryWay } from '../../support/proxies/registry-way.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 import { countRecords } from '../../support/topics/topic-history.ts'
 import { warehouse } from '../delivery/subscribers.ts'
-import { openRegistryWay } from './registry-way.ts'
 import { endWell, expectGuarantees, openScene, put, type Scene, untilHeld } from './scene.ts'
 
 async function openRegistryScene() {

@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import { pause } from '../../../connectors/pause.ts'
 import type { Flow } from '../../support/flow.ts'
+import { isAway, withinTime } from './away.ts'
 import { planTransaction } from './plan.ts'
 import { seededRandom } from './random.ts'
 
@@ -12,8 +13,11 @@ export interface Sessions {
 }
 
 /** What the server may refuse in a workload whose sessions do not wait for each other. */
-const REFUSALS = new Set(['23505', '40P01', '40001', '57P01'])
+const REFUSALS = new Set(['23505', '40P01', '40001'])
 const THINKING_MS_MAX = 25
+/** Far beyond what locks make it wait. */
+const TRANSACTION_MS_MAX = 30_000
+const AGAIN_AFTER_MS = 300
 
 /** Starts concurrent sessions at the source, each with its own plan of the seed. */
 export function startSessions(flow: Flow, seed: number, count: number): Sessions {
@@ -22,21 +26,26 @@ export function startSessions(flow: Flow, seed: number, count: number): Sessions
   let refused = 0
   const session = async (name: string) => {
     const random = seededRandom(seed, name)
-    const sql = postgres(flow.sourceUrl, { max: 1, onnotice: () => {} })
+    const open = () => postgres(flow.sourceUrl, { max: 1, onnotice: () => {} })
+    let sql = open()
     try {
       while (!stop.signal.aborted) {
         try {
-          await runTransaction(sql, planTransaction(random))
+          await withinTime(runTransaction(sql, planTransaction(random)), TRANSACTION_MS_MAX)
           ended++
         } catch (error) {
           const code = (error as { code?: string }).code ?? ''
-          if (!REFUSALS.has(code)) throw error
+          if (!REFUSALS.has(code) && !isAway(error)) throw error
           refused++
+          if (!isAway(error)) continue
+          await sql.end({ timeout: 0 })
+          await pause(AGAIN_AFTER_MS, stop.signal)
+          sql = open()
         }
         await pause(random.below(THINKING_MS_MAX), stop.signal)
       }
     } finally {
-      await sql.end()
+      await sql.end({ timeout: 5 })
     }
   }
   const all = Promise.all(Array.from({ length: count }, (_, at) => session(`session ${at}`)))
@@ -54,7 +63,10 @@ async function runTransaction(sql: postgres.Sql, statements: readonly string[]):
   try {
     for (const statement of statements) await sql.unsafe(statement)
   } catch (error) {
-    await sql.unsafe('ROLLBACK')
+    // It may have gone with its connection.
+    await sql.unsafe('ROLLBACK').catch((failed: unknown) => {
+      if (!isAway(failed)) throw failed
+    })
     throw error
   }
 }
