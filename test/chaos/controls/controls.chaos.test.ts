@@ -11,9 +11,11 @@ import { play } from './play.ts'
 import type { Scenario } from './scenario.ts'
 
 /** What every run is looked at for: a checker that has compared nothing accuses nobody. */
-const TRIED: readonly Guarantee[] = ['G1', 'G2', 'G4', 'G6', 'G7']
+const TRIED: readonly Guarantee[] = ['G1', 'G2', 'G4', 'G6', 'G7', 'G10']
 /** `CONTROL_RUNS` in the environment: how often each scenario is played. */
 const RUNS = Number(process.env.CONTROL_RUNS ?? 1)
+/** `CONTROL_KEEP` in the environment: the broken runs are kept as histories as well. */
+const KEEPS = process.env.CONTROL_KEEP !== undefined
 const RUN_MS_MAX = 400_000
 
 const SCENARIOS = [...DELIVERY_SCENARIOS, ...CAPTURE_SCENARIOS].map(
@@ -30,6 +32,7 @@ test.each(SCENARIOS)(
       const found = violated(broken)
       console.log(`${name}: ${found.join(', ')}, in ${Math.round((performance.now() - startedMs) / 1000)} s`)
       const wrong = [...accusations(whole), ...notCaught(scenario, found)]
+      if (KEEPS) console.log(await keep(name, { broken }))
       expect(wrong, wrong.length > 0 ? await keep(name, { broken, whole }) : '').toEqual([])
     }
   },

@@ -11,7 +11,7 @@ import { formatMessage, type LetterPlace } from '../../../schemas/subscriber-com
 import { commandsTopic, deadLetterTopic } from '../../../schemas/topics.ts'
 import { FLAWS } from './flaws.ts'
 import type { Scenario } from './scenario.ts'
-import { ENTITY, type Stage, SUBSCRIBER } from './stage.ts'
+import { ENTITY, PERSONAL, type Stage, SUBSCRIBER } from './stage.ts'
 
 /** `a` and `b` are in one partition, and `d` is in the other. */
 export const DELIVERY_SCENARIOS: readonly Scenario[] = [
@@ -159,6 +159,31 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
       await stage.begin()
       await stage.flow.warehouse`DELETE FROM items WHERE id = 'a'`
       await stage.set('a', { name: 'second' })
+    },
+  },
+  {
+    // A record is refused, and the next one of its key is not.
+    flaw: FLAWS.lettersStay,
+    part: 'deliver',
+    breaks: ['G5'],
+    async happen(stage) {
+      const { warehouse } = stage.flow
+      await warehouse`ALTER TABLE items ADD CONSTRAINT no_refused CHECK (name <> 'refused')`
+      await stage.begin()
+      await stage.set('a', { name: 'refused' })
+      await stage.untilQuiet()
+      await stage.set('a', { name: 'third' })
+    },
+  },
+  {
+    // What the server says of a row that it refuses has the row in it.
+    flaw: FLAWS.valuesInReasons,
+    part: 'deliver',
+    breaks: ['G10'],
+    async happen(stage) {
+      await stage.flow.warehouse`ALTER TABLE items ADD CONSTRAINT d_only CHECK (detail = 'd')`
+      await stage.begin()
+      await stage.set('a', { detail: PERSONAL })
     },
   },
   {

@@ -178,6 +178,26 @@ export const FLAWS = {
       },
     ],
   },
+  lettersStay: {
+    name: 'a success leaves the dead letter of its key',
+    pieces: [
+      {
+        file: 'consumers/settle.ts',
+        is: '      if (endsLetter(item)) records.push(resolvedRecord(prefix, subscriber, entity, item.record.key))\n',
+        becomes: '',
+      },
+    ],
+  },
+  valuesInReasons: {
+    name: 'the reason of a dead letter repeats the row',
+    pieces: [
+      {
+        file: 'connectors/warehouse/classify.ts',
+        is: '        reason: describe(server),\n',
+        becomes: "        reason: describe(server) + Reflect.get(error as object, 'detail'),\n",
+      },
+    ],
+  },
 } as const satisfies Readonly<Record<string, Flaw>>
 
 /** @throws Error when there is none of this name */

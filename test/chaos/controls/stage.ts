@@ -35,6 +35,8 @@ export interface Capture {
 
 export const SUBSCRIBER = 'warehouse'
 export const ENTITY = 'item'
+/** A value that no process may write beside its record. */
+export const PERSONAL = 'Quetzal-of-the-stage'
 /** Short enough that a test which waits in vain says so before it is out of time itself. */
 const WITHIN_MS = 150_000
 
@@ -203,20 +205,20 @@ export class Stage {
     await this.until(async () => (await this.#groups.of(this.#groupId)).length > 0, 'someone delivers')
     await this.untilQuiet()
     const quietMs = Date.now()
-    const { topic, letters } = await this.#topics!.finish()
+    const { topic, letters, headers } = await this.#topics!.finish()
     const { progress } = await this.#progress!.stop()
     this.#progress = null
     const { source, warehouse } = this.flow
     const destinations = [{ name: SUBSCRIBER, comparesVersions: true, fields: { [ENTITY]: TABLES[0]!.columns } }]
     return historyOf(
-      { startedMs: this.#startedMs, quietMs, destinations },
+      { startedMs: this.#startedMs, quietMs, destinations, secrets: [PERSONAL] },
       {
         source: await readSourceHistory(source),
         topic,
         effects: await readWarehouseHistory(warehouse, SUBSCRIBER),
         letters,
         progress,
-        output: this.#output(quietMs),
+        output: [...this.#output(quietMs), ...headers],
         faults: this.#faults,
         states: [
           ...(await readSourceState(source, TABLES)),
