@@ -140,36 +140,24 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
     const sweeping = new Sweeping(around)
     await sweeping.prepare(subscriber)
     consumer = createConsumer(options, engine, membership, fail, stopping)
-    const startedAt = performance.now()
-    const watchdog = setInterval(() => {
-      const silentMs = Math.min(membership.silentMs, performance.now() - startedAt)
-      if (silentMs > STALLED_MS)
-        fail(
-          new TributaryError(
-            'kafka-unreachable',
-            `The group has not confirmed this member for ${Math.round(silentMs / 1000)} s.`,
-          ),
-        )
-    }, FULL_HEARTBEAT_MS)
+    watch(membership, failed.signal).catch(fail)
+    signal.addEventListener('abort', () => over.resolve(), { once: true })
+    if (signal.aborted) over.resolve()
     const starting = consumer.start()
     // Where the member is given up before, nobody waits for it any more.
     starting.catch(() => {})
-    try {
-      await Promise.race([starting, over.promise])
-    } catch (error) {
-      clearInterval(watchdog)
-      throw error
-    }
+    await Promise.race([starting, over.promise])
     const committing = commitRegularly(consumer, engine, options, stopping)
     const bringingBack = desk.run(stopping).catch(fail)
     const sweepingOn = sweeping.run(stopping).catch(fail)
-    signal.addEventListener('abort', () => over.resolve(), { once: true })
-    if (signal.aborted) over.resolve()
     try {
       await over.promise
       await engine.drain(DRAIN_MS)
+    } catch (error) {
+      // First, so that no commit goes on waiting for an answer.
+      await close(consumer, log)
+      throw error
     } finally {
-      clearInterval(watchdog)
       failed.abort()
       membership.wake()
       await committing
@@ -180,11 +168,29 @@ async function attempt(options: DeliveryOptions, signal: AbortSignal): Promise<v
   } finally {
     failed.abort()
     options.onReady(false)
-    await consumer?.close().catch((error) => options.log('debug', 'closing the consumer', { error: error.message }))
+    if (consumer !== null) await close(consumer, options.log)
     await deadLetters.close().catch((error) => options.log('debug', 'closing the producer', { error: error.message }))
     ledger.close()
     await destination.close()
   }
+}
+
+/** @throws TributaryError when the group has not confirmed this member for too long */
+async function watch(membership: Membership, signal: AbortSignal): Promise<void> {
+  const startedAt = performance.now()
+  while (!signal.aborted) {
+    const silentMs = Math.min(membership.silentMs, performance.now() - startedAt)
+    if (silentMs > STALLED_MS) {
+      const seconds = Math.round(silentMs / 1000)
+      throw new TributaryError('kafka-unreachable', `The group has not confirmed this member for ${seconds} s.`)
+    }
+    await pause(FULL_HEARTBEAT_MS, signal)
+  }
+}
+
+/** What cannot be closed in order is replaced by the group, and nothing of it goes on. */
+async function close(consumer: GroupConsumer, log: Log): Promise<void> {
+  await consumer.close().catch((error) => log('debug', 'closing the consumer', { error: error.message }))
 }
 
 async function readGroupLag({ kafka, groupId, routes }: DeliveryOptions): Promise<readonly GroupLag[]> {

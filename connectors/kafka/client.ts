@@ -1,4 +1,4 @@
-import { Kafka, type LogEntry, logLevel } from 'kafkajs'
+import { type ISocketFactory, Kafka, type LogEntry, logLevel } from 'kafkajs'
 
 /** A handle on a cluster, which others only pass on: the library has its home in this folder. */
 export type { Kafka } from 'kafkajs'
@@ -17,17 +17,28 @@ export interface KafkaOptions {
   /** Shown in the broker's logs and quotas. */
   readonly clientId: string
   readonly log: Log
+  /** How long one request may take, unless {@link REQUEST_TIMEOUT_MS}. */
+  readonly requestTimeoutMs?: number
+  /** How a connection is opened, unless as the library does. */
+  readonly socketFactory?: ISocketFactory
 }
 
 /** How long one request may take before its result is unknown. */
 export const REQUEST_TIMEOUT_MS = 30_000
 export const CONNECT_TIMEOUT_MS = 5_000
 
-const ADDRESSES = new WeakMap<Kafka, readonly string[]>()
+const OPTIONS = new WeakMap<Kafka, KafkaOptions>()
 
 /** The addresses that a handle was made with, for messages. */
 export function brokersOf(kafka: Kafka): readonly string[] {
-  return ADDRESSES.get(kafka) ?? []
+  return OPTIONS.get(kafka)?.brokers ?? []
+}
+
+/** What a handle was made with. */
+export function optionsOf(kafka: Kafka): KafkaOptions {
+  const options = OPTIONS.get(kafka)
+  if (options === undefined) throw new TypeError('This handle on Kafka was not made by connectKafka.')
+  return options
 }
 
 /** A handle on one Kafka cluster; opens no connection by itself. */
@@ -38,14 +49,15 @@ export function connectKafka(options: KafkaOptions): Kafka {
     clientId: options.clientId,
     brokers: [...options.brokers],
     connectionTimeout: CONNECT_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     enforceRequestTimeout: true,
+    ...(options.socketFactory === undefined ? {} : { socketFactory: options.socketFactory }),
     // Short: about 3 s for brokers that refuse. Whoever may wait longer starts again, and says so each time.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => forward(options.log, entry),
   })
-  ADDRESSES.set(kafka, options.brokers)
+  OPTIONS.set(kafka, options)
   return kafka
 }
 

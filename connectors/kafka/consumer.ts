@@ -3,6 +3,7 @@ import { TributaryError } from '../../schemas/errors.ts'
 import { openAdmin, requireTopics, topicsMissing, unreachable } from './admin.ts'
 import { brokersOf } from './client.ts'
 import { isPlaceholder } from './compacted-away.ts'
+import { ownConnections } from './own-connections.ts'
 
 export interface IncomingRecord {
   readonly topic: string
@@ -48,12 +49,17 @@ export interface GroupConsumer {
    * @throws Error when the group has moved on; nothing is lost, the records come again
    */
   commit(offsets: readonly (TopicPartition & { readonly next: bigint })[]): Promise<void>
-  /** Leaves the group and closes the connections. */
+  /**
+   * Leaves the group and closes the connections, within the session time-out. Nothing is called any more from now on, but for a last `onRevoked`.
+   * @throws Error when the group could not be left: it waits for this member until its session is over
+   */
   close(): Promise<void>
 }
 
 /** A member sends a heartbeat this often; the session time-out allows for several to be lost. */
 export const HEARTBEAT_INTERVAL_MS = 2_000
+/** How much longer than the session an answer may take: after so long the group has put this member out. */
+const ANSWER_GRACE_MS = 5_000
 const FETCH_WAIT_MS_MAX = 500
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
 const PARTITION_FETCH_BYTES_MAX = 1024 * 1024
@@ -61,7 +67,8 @@ const PARTITIONS_AT_ONCE = 64
 
 /** A member of a consumer group with eager rebalancing and offsets committed by hand. */
 export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupConsumer {
-  const consumer = kafka.consumer({
+  const connections = ownConnections(kafka, options.sessionTimeoutMs + ANSWER_GRACE_MS)
+  const consumer = connections.kafka.consumer({
     groupId: options.groupId,
     sessionTimeout: options.sessionTimeoutMs,
     rebalanceTimeout: options.rebalanceTimeoutMs,
@@ -74,9 +81,25 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
     readUncommitted: false,
     retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 8, restartOnFailure: async () => false },
   })
-  let closed = false
+  return memberOf(consumer, kafka, options, connections.cut)
+}
+
+/**
+ * What {@link createGroupConsumer} makes of the library's consumer.
+ * @param cut ends the consumer's connections, whatever waits for an answer
+ */
+export function memberOf(consumer: Consumer, kafka: Kafka, options: GroupOptions, cut: () => void): GroupConsumer {
+  /** Aborts when the member is closed or given up. What the library does after that concerns nobody. */
+  const over = new AbortController()
+  let joined = false
+  let closing: Promise<void> | null = null
   const continuity = watchContinuity(kafka, options)
-  listen(consumer, options, continuity.reset, () => closed)
+  const giveUp = (error: Error) => {
+    over.abort(error)
+    cut()
+    options.onCrash(error)
+  }
+  listen(consumer, options, { reset: continuity.reset, giveUp, over: over.signal })
 
   return {
     async start() {
@@ -96,7 +119,8 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
           const { topic, partition } = batch
           await continuity.check(batch).catch((error) => {
             // At once: the library would try again eight times, and find the same.
-            if (error instanceof TributaryError && error.code === 'fetch-gap' && !closed) options.onCrash(error)
+            if (error instanceof TributaryError && error.code === 'fetch-gap' && !over.signal.aborted)
+              options.onCrash(error)
             throw error
           })
           const records = batch.messages
@@ -106,16 +130,23 @@ export function createGroupConsumer(kafka: Kafka, options: GroupOptions): GroupC
           await heartbeat()
         },
       })
+      joined = true
     },
     async commit(offsets) {
       if (offsets.length === 0) return
-      await consumer.commitOffsets(
-        offsets.map(({ topic, partition, next }) => ({ topic, partition, offset: next.toString() })),
-      )
+      const commits = offsets.map(({ topic, partition, next }) => ({ topic, partition, offset: next.toString() }))
+      // The library tries again for minutes where nobody answers.
+      await unlessAborted(over.signal, consumer.commitOffsets(commits))
     },
-    async close() {
-      closed = true
-      await consumer.disconnect()
+    close() {
+      over.abort(new Error('this member has left its group'))
+      // The library cannot leave a group that it is about to join: it would wait for it, which takes as long as the rebalance.
+      if (!joined) cut()
+      closing ??= leave(consumer, options.sessionTimeoutMs).finally(() => {
+        cut()
+        options.onRevoked()
+      })
+      return closing
     },
   }
 }
@@ -167,9 +198,41 @@ async function startOffsets(kafka: Kafka, options: GroupOptions): Promise<Map<st
   }
 }
 
-function listen(consumer: Consumer, options: GroupOptions, reset: () => void, isClosed: () => boolean): void {
-  const { GROUP_JOIN, REBALANCING, HEARTBEAT, CRASH, STOP } = consumer.events
+/** For longer than the session nobody need wait: the group then goes on without this member anyway. */
+async function leave(consumer: Consumer, withinMs: number): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`the group was not left within ${withinMs / 1000} s`)), withinMs)
+  try {
+    await Promise.race([consumer.disconnect(), late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The result of `work`, or the reason of the signal as soon as it aborts. */
+async function unlessAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  try {
+    await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+interface Ending {
+  reset(): void
+  /** Ends this member without a word to the group. */
+  giveUp(error: Error): void
+  readonly over: AbortSignal
+}
+
+function listen(consumer: Consumer, options: GroupOptions, { reset, giveUp, over }: Ending): void {
+  const { GROUP_JOIN, REBALANCING, HEARTBEAT, CRASH, STOP, REQUEST_TIMEOUT } = consumer.events
   consumer.on(GROUP_JOIN, ({ payload }) => {
+    if (over.aborted) return
     const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) =>
       (numbers as number[]).map((partition) => ({ topic, partition })),
     )
@@ -177,14 +240,33 @@ function listen(consumer: Consumer, options: GroupOptions, reset: () => void, is
     options.onHeartbeat()
     options.onAssigned(partitions)
   })
-  consumer.on(REBALANCING, () => options.onRevoked())
-  consumer.on(HEARTBEAT, () => options.onHeartbeat())
+  consumer.on(REBALANCING, () => {
+    if (!over.aborted) options.onRevoked()
+  })
+  consumer.on(HEARTBEAT, () => {
+    if (!over.aborted) options.onHeartbeat()
+  })
   consumer.on(STOP, () => {
-    options.onRevoked()
+    if (!over.aborted) options.onRevoked()
   })
   consumer.on(CRASH, ({ payload }) => {
-    if (!isClosed()) options.onCrash(crashError(payload.error))
+    if (!over.aborted) options.onCrash(crashError(payload.error))
   })
+  // The library goes on with a connection on which nothing is answered any more, and each further request waits its full time behind the first.
+  // So it is with a network that drops packets in silence, and when a member is put out of its group while it waits for its partitions:
+  // the broker forgets the answer that it owes, and answers one request of a connection after the other.
+  consumer.on(REQUEST_TIMEOUT, ({ payload: { apiName, broker, sentAt } }) => {
+    // A commit may wait behind a join, which takes as long as the rebalance.
+    if (!over.aborted && apiName !== 'OffsetCommit') giveUp(unanswered(apiName, broker, Date.now() - sentAt))
+  })
+}
+
+function unanswered(apiName: string, broker: string, waitedMs: number): TributaryError {
+  const seconds = Math.round(waitedMs / 1000)
+  return new TributaryError(
+    'kafka-unreachable',
+    `Kafka at ${broker} left ${apiName} of a group member unanswered for ${seconds} s.`,
+  )
 }
 
 /** A message of the library as a record. */

@@ -1,6 +1,6 @@
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Consumer, EachBatchPayload } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createGroupConsumer, type IncomingRecord } from '../../../connectors/kafka/consumer.ts'
+import { type IncomingRecord, memberOf } from '../../../connectors/kafka/consumer.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { eventually } from '../../support/flow.ts'
 import { type OwnTopics, ownTopics, recordFor, startReader } from './own-topics.ts'
@@ -58,7 +58,7 @@ describe('a member notices records that were never handed over', () => {
     const listeners = new Map<string, (event: unknown) => void>()
     const consumer = {
       events: Object.fromEntries(
-        ['GROUP_JOIN', 'REBALANCING', 'HEARTBEAT', 'CRASH', 'STOP'].map((name) => [name, name]),
+        ['GROUP_JOIN', 'REBALANCING', 'HEARTBEAT', 'CRASH', 'STOP', 'REQUEST_TIMEOUT'].map((name) => [name, name]),
       ),
       on: (name: string, listener: (event: unknown) => void) => listeners.set(name, listener),
       connect: async () => {},
@@ -68,25 +68,22 @@ describe('a member notices records that were never handed over', () => {
       },
       disconnect: async () => {},
     }
-    const kafka = {
-      consumer: () => consumer as unknown as Consumer,
-      admin: () => own.kafka.admin(),
-    } as unknown as Kafka
     const crashes: Error[] = []
     const records: IncomingRecord[] = []
-    const member = createGroupConsumer(kafka, {
+    const options = {
       groupId,
       topics: [topic],
       sessionTimeoutMs: 10_000,
       rebalanceTimeoutMs: 10_000,
-      onRecords: async (batch) => {
+      onRecords: async (batch: readonly IncomingRecord[]) => {
         records.push(...batch)
       },
       onAssigned: () => {},
       onRevoked: () => {},
       onHeartbeat: () => {},
-      onCrash: (error) => crashes.push(error),
-    })
+      onCrash: (error: Error) => crashes.push(error),
+    }
+    const member = memberOf(consumer as unknown as Consumer, own.kafka, options, () => {})
     await member.start()
     const join = () => listeners.get('GROUP_JOIN')!({ payload: { memberAssignment: { [topic]: [0] } } })
     join()

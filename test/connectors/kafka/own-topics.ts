@@ -61,7 +61,7 @@ export function recordFor(topic: string, key: string, value: string | null = key
   return { topic, key, value: value === null ? null : Buffer.from(value), headers: {} }
 }
 
-/** A started member of a group that keeps what it gets. */
+/** A member of a group that keeps what it gets. */
 export interface Reader {
   readonly consumer: GroupConsumer
   readonly records: IncomingRecord[]
@@ -71,13 +71,24 @@ export interface Reader {
 }
 
 export async function startReader(kafka: Kafka, groupId: string, topics: readonly string[]): Promise<Reader> {
+  const reader = makeReader(kafka, groupId, topics)
+  await reader.consumer.start()
+  return reader
+}
+
+export function makeReader(
+  kafka: Kafka,
+  groupId: string,
+  topics: readonly string[],
+  { rebalanceTimeoutMs = 10_000 } = {},
+): Reader {
   const records: IncomingRecord[] = []
   const crashes: Error[] = []
   const consumer = createGroupConsumer(kafka, {
     groupId,
     topics,
     sessionTimeoutMs: 10_000,
-    rebalanceTimeoutMs: 10_000,
+    rebalanceTimeoutMs,
     onRecords: async (batch) => {
       records.push(...batch)
     },
@@ -91,6 +102,5 @@ export async function startReader(kafka: Kafka, groupId: string, topics: readonl
     onCrash: (error) => crashes.push(error),
   })
   const reader: Reader = { consumer, records, crashes, assigned: 0, revoked: 0 }
-  await consumer.start()
   return reader
 }
