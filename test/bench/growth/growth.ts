@@ -33,14 +33,17 @@ const TIMEOUT = '5s'
 export async function benchGrowth(around: Surroundings, flags: GrowthFlags): Promise<Figures> {
   const results: AxisResult[] = []
   for (const axis of flags.axis ?? AXES) {
-    const result = await measureAxis(around, axis, flags)
-    results.push(result)
-    writeResults(flags.out, result)
+    results.push(await measureAxis(around, axis, flags, (soFar) => writeResults(flags.out, soFar)))
   }
   return { axes: results }
 }
 
-async function measureAxis(around: Surroundings, axis: Axis, { scale, most }: GrowthFlags): Promise<AxisResult> {
+async function measureAxis(
+  around: Surroundings,
+  axis: Axis,
+  { scale, most }: GrowthFlags,
+  keep: (soFar: AxisResult) => void,
+): Promise<AxisResult> {
   const startedAt = new Date()
   const machine = describeMachine()
   const base = baseOf(axis)
@@ -57,6 +60,11 @@ async function measureAxis(around: Surroundings, axis: Axis, { scale, most }: Gr
   }
 
   const visits: Visit[] = []
+  const result = (): AxisResult => {
+    const minutes = Math.round((Date.now() - startedAt.getTime()) / 6_000) / 10
+    const curve = curveOfAxis(axis, visits)
+    return { axis, startedAt: startedAt.toISOString(), minutes, scale, machine, base, visits, curve }
+  }
   for (const { leg, point } of thereAndBack(points)) {
     const what = `${point[axis].toLocaleString('en')} ${UNITS[axis]}, ${leg}`
     const load = Number(loadavg()[0]!.toFixed(2))
@@ -75,13 +83,13 @@ async function measureAxis(around: Surroundings, axis: Axis, { scale, most }: Gr
     }
     const outcome = await visit()
     visits.push({ point, leg, load, seconds: Math.round((performance.now() - before) / 1000), ...outcome })
+    // Whoever interrupts it keeps what is measured by then.
+    keep(result())
   }
   around.progress.end()
   await close()
   if (visits.some((visit) => visit.void !== null)) process.exitCode = 1
-  const minutes = Math.round((Date.now() - startedAt.getTime()) / 6_000) / 10
-  const curve = curveOfAxis(axis, visits)
-  return { axis, startedAt: startedAt.toISOString(), minutes, scale, machine, base, visits, curve }
+  return result()
 }
 
 /** Points that differ in the ledger alone share one. */
