@@ -1,6 +1,7 @@
-import type postgres from 'postgres'
+import postgres from 'postgres'
 import { pause } from '../../../connectors/pause.ts'
-import { isAway } from '../workload/away.ts'
+import type { Flow } from '../../support/flow.ts'
+import { isAway, withinTime } from '../workload/away.ts'
 import type { Random } from '../workload/random.ts'
 import type { Scene } from './scene.ts'
 
@@ -9,6 +10,8 @@ export type Heal = () => Promise<void> | void
 
 const BIG_ROWS = 2_000
 const BIG_PARTS_MS = 1_500
+/** Far beyond what locks make it wait. */
+const SESSION_MS_MAX = 60_000
 /** As many as the types that are declared allow. */
 const BALANCE_DIGITS_MAX = 14
 const NAME_CHARS_MORE = 20
@@ -17,16 +20,29 @@ const GIVEN_UP_WITHIN_MS = 20_000
 /** Rather than to wait behind a long session, with everybody else behind it. */
 const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s'"
 const NOT_NOW = new Set(['40P01', '55P03'])
+/** The server went away in the middle, and the rest came to another session. */
+const NO_SAVEPOINT = '25P01'
+
+/**
+ * Does something in a session of its own, which takes an open transaction with it, unless it meets a session of the workload. Not by `begin` or
+ * `reserve` of the library: they write to a connection that is gone, which ends this process.
+ */
+async function inOwnSession({ sourceUrl }: Flow, act: (sql: postgres.Sql) => Promise<void>): Promise<void> {
+  const sql = postgres(sourceUrl, { max: 1, onnotice: () => {} })
+  try {
+    await withinTime(act(sql), SESSION_MS_MAX)
+  } catch (error) {
+    if (!NOT_NOW.has((error as { code?: string }).code ?? '')) throw error
+  } finally {
+    await sql.end({ timeout: 0 })
+  }
+}
 
 /** Runs statements in one transaction, unless it meets a session: then nothing happens. */
 export async function tryAtSource({ flow }: Scene, ...statements: readonly string[]): Promise<void> {
-  await flow.source
-    .begin(async (sql) => {
-      for (const statement of [LOCK_TIMEOUT, ...statements]) await sql.unsafe(statement)
-    })
-    .catch((error: unknown) => {
-      if (!NOT_NOW.has((error as { code?: string }).code ?? '')) throw error
-    })
+  await inOwnSession(flow, async (sql) => {
+    for (const statement of ['BEGIN', LOCK_TIMEOUT, ...statements, 'COMMIT']) await sql.unsafe(statement)
+  })
 }
 
 /** A column that nobody declares comes, is written to, and goes again. */
@@ -42,7 +58,7 @@ export async function addColumn(scene: Scene, random: Random): Promise<Heal> {
   return () => tryAtSource(scene, `ALTER TABLE ${table} DROP COLUMN IF EXISTS ${column}`)
 }
 
-/** One of the changes of a type that the documentation says are safe at any time, with a row of it in the same transaction. */
+/** One of the changes of a type that the documentation says are safe at any time, with rows of it in the same transaction. */
 export async function widenType(scene: Scene, random: Random): Promise<void> {
   const [at] = await scene.flow.source<{ chars: number; digits: number }[]>`
     SELECT max(character_maximum_length)::int AS chars, max(numeric_precision) FILTER (WHERE column_name = 'balance')::int AS digits
@@ -56,21 +72,17 @@ export async function widenType(scene: Scene, random: Random): Promise<void> {
     // Every row is written anew, of which the log says nothing to those who capture.
     ['articles ALTER revision TYPE bigint', 'articles SET revision = revision + 1 WHERE id <= 4'],
   ] as const)
-  await tryAtSource(scene, `UPDATE ${update}`, `ALTER TABLE ${alter}`, `UPDATE ${update}`)
+  await tryAtSource(scene, `UPDATE ${update}`, `ALTER TABLE ${alter}`)
+  scene.renewSource()
+  await tryAtSource(scene, `UPDATE ${update}`)
 }
 
 /** Every row moves to another file of the same table. */
 export async function rewriteTable({ flow }: Scene, random: Random): Promise<void> {
-  const session = await flow.source.reserve()
-  try {
-    await session.unsafe("SET lock_timeout = '3s'")
-    await session.unsafe(`VACUUM FULL ${random.oneOf(['accounts', 'articles', 'stock', 'documents'])}`)
-  } catch (error) {
-    if (!NOT_NOW.has((error as { code?: string }).code ?? '')) throw error
-  } finally {
-    await session.unsafe('RESET lock_timeout').catch(() => {})
-    session.release()
-  }
+  await inOwnSession(flow, async (sql) => {
+    await sql.unsafe("SET lock_timeout = '3s'")
+    await sql.unsafe(`VACUUM FULL ${random.oneOf(['accounts', 'articles', 'stock', 'documents'])}`)
+  })
 }
 
 /**
@@ -88,25 +100,21 @@ export function bigTransaction({ flow }: Scene, random: Random, over: AbortSigna
     [`DELETE FROM stock WHERE place = 'bulk' AND item LIKE '%${random.below(10)}'`],
   ]
   const isKept = random.chance(0.8)
-  const done = flow.source
-    .begin(async (sql) => {
-      for (const part of parts) {
-        for (const statement of part) await sql.unsafe(statement)
-        await pause(BIG_PARTS_MS, over)
-      }
-      if (!isKept) throw new Error(TAKEN_BACK)
-    })
-    .catch((error: unknown) => {
-      const { code = '', message } = error as { code?: string; message?: string }
-      if (message !== TAKEN_BACK && !NOT_NOW.has(code) && !isAway(error)) throw error
-    })
+  const done = inOwnSession(flow, async (sql) => {
+    await sql.unsafe('BEGIN')
+    for (const part of parts) {
+      for (const statement of part) await sql.unsafe(statement)
+      await pause(BIG_PARTS_MS, over)
+    }
+    await sql.unsafe(isKept ? 'COMMIT' : 'ROLLBACK')
+  }).catch((error: unknown) => {
+    if (!isAway(error) && (error as { code?: string }).code !== NO_SAVEPOINT) throw error
+  })
   done.catch(() => {})
   return async () => {
     await done
   }
 }
-
-const TAKEN_BACK = 'taken back'
 
 /** The source's server crashes. */
 export async function killSource({ servers, renewSource }: Scene): Promise<Heal> {

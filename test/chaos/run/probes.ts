@@ -1,5 +1,6 @@
 import { pause } from '../../../connectors/pause.ts'
 import { isAway } from '../workload/away.ts'
+import { STALE_PLAN } from '../workload/sessions.ts'
 import type { Scene } from './scene.ts'
 
 /** Accounts and an article that change all the time, whatever else happens; accounts with a personal value in them. */
@@ -13,6 +14,7 @@ const KEYS = 8
 const FIRST_KEY = 1_001
 const EVERY_MS = 300
 const POLL_MS = 200
+const NOT_NOW = new Set(['40P01', STALE_PLAN])
 
 export function startProbes({ flow, store, vendor, canary }: Scene): Probes {
   const end = new AbortController()
@@ -21,22 +23,22 @@ export function startProbes({ flow, store, vendor, canary }: Scene): Probes {
     while (!end.signal.aborted) {
       const key = FIRST_KEY + (number % KEYS)
       const name = `${canary} ${number + 1}`
-      const isDone = await flow.source
-        .begin(async (sql) => {
-          await sql`INSERT INTO accounts VALUES (${key}, ${name}, ${number}, true)
-            ON CONFLICT (id) DO UPDATE SET name = excluded.name, balance = excluded.balance`
-          await sql`INSERT INTO articles VALUES (${FIRST_KEY}, ${`probe ${number + 1}`}, 'short', ${number})
-            ON CONFLICT (id) DO UPDATE SET title = excluded.title, revision = excluded.revision`
-        })
+      const isDone = await change(key, name, number + 1)
         .then(() => true)
         .catch((error: unknown) => {
           // A deadlock with what changes tables, or the server is away.
-          if (isAway(error) || (error as { code?: string }).code === '40P01') return false
+          if (isAway(error) || NOT_NOW.has((error as { code?: string }).code ?? '')) return false
           throw error
         })
       if (isDone) number++
       await pause(EVERY_MS, end.signal)
     }
+  }
+  const change = async (key: number, name: string, revision: number) => {
+    await flow.source`INSERT INTO accounts VALUES (${key}, ${name}, ${revision}, true)
+      ON CONFLICT (id) DO UPDATE SET name = excluded.name, balance = excluded.balance`
+    await flow.source`INSERT INTO articles VALUES (${FIRST_KEY}, ${`probe ${revision}`}, 'short', ${revision})
+      ON CONFLICT (id) DO UPDATE SET title = excluded.title, revision = excluded.revision`
   }
   const working = work()
   working.catch(() => {})
