@@ -13,7 +13,12 @@ import { type FaultEntry, historyOf, type OutputEntry, type RunHistory } from '.
 import { type ProgressRecorder, recordProgress } from '../histories/progress.ts'
 import { readSourceHistory, readSourceState, sourceHistorySql } from '../histories/source-history.ts'
 import { followTopics, type TopicFollower } from '../histories/topic-follower.ts'
-import { readWarehouseHistory, readWarehouseState, warehouseHistorySql } from '../histories/warehouse-history.ts'
+import {
+  newestEffect,
+  readWarehouseHistory,
+  readWarehouseState,
+  warehouseHistorySql,
+} from '../histories/warehouse-history.ts'
 import { buildSettings, requireBroken } from './broken-build.ts'
 import { type Flaw, replacePiece } from './flaw.ts'
 
@@ -297,14 +302,13 @@ export class Stage {
     this.#progress = await recordProgress({
       brokers,
       source: flow.source,
-      topicOf: (entity) => `${flow.prefix}.${entity}`,
+      prefix: flow.prefix,
       entities: [ENTITY],
       groups: [{ destination: SUBSCRIBER, groupId: this.#groupId, entities: [ENTITY] }],
       effects: async () => {
-        const [row] = await flow.warehouse<{ newest: string }[]>`
-          SELECT coalesce(max(number), 0)::text AS newest FROM tributary_history`
+        const newest = await newestEffect(flow.warehouse)
         this.#samples++
-        return { [SUBSCRIBER]: Number(row!.newest) }
+        return { [SUBSCRIBER]: newest }
       },
       processes: () => [],
     })

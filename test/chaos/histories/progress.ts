@@ -1,13 +1,15 @@
 import { Kafka, logLevel } from 'kafkajs'
 import type postgres from 'postgres'
 import { pause } from '../../../connectors/pause.ts'
+import { entityTopic } from '../../../schemas/topics.ts'
 import { residentKb } from '../../support/process-usage.ts'
 import type { ProcessSample, ProgressSample } from './history.ts'
 
 export interface ProgressOptions {
   readonly brokers: readonly string[]
   readonly source: postgres.Sql
-  readonly topicOf: (entity: string) => string
+  /** Of the pipeline's topics. */
+  readonly prefix: string
   readonly entities: readonly string[]
   /** The groups of each destination with the entities that they read. */
   readonly groups: readonly {
@@ -48,7 +50,7 @@ export async function recordProgress(options: ProgressOptions): Promise<Progress
       WHERE database = current_database() AND NOT temporary`
     const committed: Record<string, Record<string, number>> = {}
     for (const { destination, groupId, entities } of options.groups) {
-      const byTopic = new Map(entities.map((entity) => [options.topicOf(entity), entity]))
+      const byTopic = new Map(entities.map((entity) => [entityTopic(options.prefix, entity), entity]))
       const places: Record<string, number> = {}
       for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics: [...byTopic.keys()] }))
         for (const { partition, offset } of partitions)
@@ -57,7 +59,7 @@ export async function recordProgress(options: ProgressOptions): Promise<Progress
     }
     const ends: Record<string, number> = {}
     for (const entity of options.entities)
-      for (const { partition, high } of await admin.fetchTopicOffsets(options.topicOf(entity)))
+      for (const { partition, high } of await admin.fetchTopicOffsets(entityTopic(options.prefix, entity)))
         ends[`${entity}/${partition}`] = Number(high)
     const effects = await options.effects()
     return { atMs: Date.now(), confirmed: slot?.confirmed ?? null, committed, ends, effects }

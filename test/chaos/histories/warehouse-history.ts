@@ -42,6 +42,13 @@ function tableSql({ entity, table, columns }: RecordedTable): string {
     SELECT tributary_key, ${sqlFields('t', columns)} FROM public.${table} AS t $$;`
 }
 
+/** The number of the newest effect that a warehouse has noted; 0 while there is none. */
+export async function newestEffect(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql<{ newest: string }[]>`
+    SELECT coalesce(max(number), 0)::text AS newest FROM tributary_history`
+  return Number(row!.newest)
+}
+
 export async function readWarehouseHistory(sql: postgres.Sql, destination: string): Promise<EffectEntry[]> {
   const rows = await sql<
     { number: string; at: string; entity: string; key: string; version: Buffer | null; fields: Fields | null }[]

@@ -17,7 +17,7 @@ import { type RecordingStore, startRecordingStore } from '../histories/recording
 import { type RecordingVendor, startRecordingVendor, VENDOR_FIELDS } from '../histories/recording-vendor.ts'
 import { type RecordedTable, sourceHistorySql } from '../histories/source-history.ts'
 import { followTopics, type TopicFollower } from '../histories/topic-follower.ts'
-import { warehouseHistorySql } from '../histories/warehouse-history.ts'
+import { newestEffect, warehouseHistorySql } from '../histories/warehouse-history.ts'
 import { declare, SOURCE_SQL, TABLES } from '../workload/tables.ts'
 import type { RunPlan } from './faults.ts'
 import { type MemberPlan, type Members, startMembers } from './members.ts'
@@ -210,7 +210,7 @@ export async function startScene(servers: BrokenServers, plan: RunPlan): Promise
       get source() {
         return flow.source
       },
-      topicOf: (entity) => `${flow.prefix}.${entity}`,
+      prefix: flow.prefix,
       entities,
       groups: [...declaration.subscribers.values()].flatMap((subscriber) =>
         groupsOf(declaration, subscriber).map(({ groupId, routes }) => ({
@@ -219,11 +219,11 @@ export async function startScene(servers: BrokenServers, plan: RunPlan): Promise
           entities: routes.map(({ mapping }) => mapping.entity.name),
         })),
       ),
-      effects: async () => {
-        const [row] = await flow.warehouse<{ number: string | null }[]>`
-          SELECT max(number)::text AS number FROM tributary_history`
-        return { warehouse: Number(row?.number ?? 0), [STORE]: store.history.length, [VENDOR]: vendor.history.length }
-      },
+      effects: async () => ({
+        warehouse: await newestEffect(flow.warehouse),
+        [STORE]: store.history.length,
+        [VENDOR]: vendor.history.length,
+      }),
       processes: members.running,
     })
     const canary = `Quetzal-${randomBytes(6).toString('hex')}`

@@ -11,7 +11,12 @@ import {
   sourceHistorySql,
 } from '../histories/source-history.ts'
 import { followTopics } from '../histories/topic-follower.ts'
-import { readWarehouseHistory, readWarehouseState, warehouseHistorySql } from '../histories/warehouse-history.ts'
+import {
+  newestEffect,
+  readWarehouseHistory,
+  readWarehouseState,
+  warehouseHistorySql,
+} from '../histories/warehouse-history.ts'
 
 const ITEMS: RecordedTable = {
   entity: 'item',
@@ -55,19 +60,14 @@ export async function startRecording(flow: Flow): Promise<Recording> {
   const recorder = await recordProgress({
     brokers,
     source: flow.source,
-    topicOf: (entity) => `${flow.prefix}.${entity}`,
+    prefix: flow.prefix,
     entities,
     groups: subscribers.flatMap((subscriber) =>
       subscriber.name === 'warehouse'
         ? groupsOf(declaration, subscriber).map(({ groupId }) => ({ destination: subscriber.name, groupId, entities }))
         : [],
     ),
-    async effects() {
-      if (!hasWarehouse) return {}
-      const [row] = await flow.warehouse<{ number: string | null }[]>`
-        SELECT max(number)::text AS number FROM tributary_history`
-      return { warehouse: Number(row?.number ?? 0) }
-    },
+    effects: async () => (hasWarehouse ? { warehouse: await newestEffect(flow.warehouse) } : {}),
     processes: () => [],
   })
   let isOver = false
