@@ -1,5 +1,4 @@
-import { copyFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { stat } from 'node:fs/promises'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { addressEnvironment } from '../../ops/stack/addresses.ts'
@@ -9,6 +8,7 @@ import { ageLedger } from '../support/old-ledger.ts'
 import { untilQuiet } from '../support/quiet.ts'
 import { differences } from '../support/rows.ts'
 import { startOwnStack } from '../support/servers/own-stack.ts'
+import { copyRedis, redisLog } from '../support/servers/redis-log.ts'
 import { outdatedRows, readHistory } from '../support/topics/topic-history.ts'
 import { type Fleet, startFleet } from './workload/fleet.ts'
 import { chosenSeed } from './workload/random.ts'
@@ -80,14 +80,10 @@ test(`a ledger that is set back to an earlier copy costs repeats, and skips noth
   const scene = await startScene()
   const { redis, stack, sessions } = scene
   const before = await runId(redis)
-  const log = join(stack.dataDir, 'redis', 'appendonly.aof')
-  await copyFile(log, `${log}.copy`)
-  const copied = (await stat(`${log}.copy`)).size
+  const copy = await copyRedis(stack)
   await untilMoreIsDone(sessions, 150)
-  expect((await stat(log)).size, 'the ledger went on after the copy').toBeGreaterThan(copied)
-  await stack.kill('redis')
-  await copyFile(`${log}.copy`, log)
-  await stack.restart('redis')
+  expect((await stat(redisLog(stack))).size, 'the ledger went on after the copy').toBeGreaterThan(copy.bytes)
+  await copy.setBack()
   expect(await runId(redis)).not.toBe(before)
   await expectEquality(scene)
 })

@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { createProducer } from '../../../connectors/kafka/producer.ts'
 import { readTopic } from '../../../connectors/kafka/read-topic.ts'
-import type { RunningStack } from '../../../ops/stack/stack.ts'
 import { parseDeadLetter } from '../../../schemas/dead-letter.ts'
 import { formatMessage, type LetterPlace } from '../../../schemas/subscriber-command.ts'
 import { commandsTopic, deadLetterTopic } from '../../../schemas/topics.ts'
+import { copyRedis } from '../../support/servers/redis-log.ts'
 import { FLAWS } from './flaws.ts'
 import type { Scenario } from './scenario.ts'
 import { ENTITY, PERSONAL, type Stage, SUBSCRIBER } from './stage.ts'
@@ -116,13 +114,12 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
     async happen(stage, redis) {
       const { member } = await stage.begin()
       await stage.stop(member)
-      const log = join(redis!.dataDir, 'redis', 'appendonly.aof')
-      await copyFile(log, `${log}.copy`)
+      const copy = await copyRedis(redis!)
       const next = await stage.deliver()
       await stage.set('a', { name: 'second' })
       await stage.untilQuiet()
       await stage.stop(next)
-      await stage.fault('set-back-ledger', 'redis', () => setBack(redis!, log))
+      await stage.fault('set-back-ledger', 'redis', () => copy.setBack())
       await stage.published(1, () => stage.set('a', { name: 'first' }))
       await stage.deliver()
     },
@@ -218,13 +215,6 @@ async function watchSettlements(stage: Stage): Promise<{ next(): Promise<void> }
       socket.destroy()
     },
   }
-}
-
-/** Redis dies, and comes back with a copy of its log. */
-async function setBack(redis: RunningStack, log: string): Promise<void> {
-  await redis.kill('redis')
-  await copyFile(`${log}.copy`, log)
-  await redis.restart('redis')
 }
 
 /** Has dead letters replayed, in this order. */

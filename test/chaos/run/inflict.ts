@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { copyFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import postgres from 'postgres'
 import type { Misbehaviour } from '../../../connectors/http/sandbox-server.ts'
@@ -9,6 +7,7 @@ import { request } from '../../../connectors/postgres/request.ts'
 import { stackStatus } from '../../../ops/stack/stack.ts'
 import { clockOff } from '../../support/clock-settings.ts'
 import { leaveNoRoom } from '../../support/servers/no-room.ts'
+import { copyRedis } from '../../support/servers/redis-log.ts'
 import type { Random } from '../workload/random.ts'
 import type { PlannedFault } from './faults.ts'
 import {
@@ -171,15 +170,8 @@ export async function inflict(
     case 'cut-ledger':
       await withRedis(servers, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'))
       return nothing
-    case 'set-back-ledger': {
-      const log = join(servers.dataDir, 'redis', 'appendonly.aof')
-      await copyFile(log, `${log}.copy`)
-      return async () => {
-        await servers.kill('redis')
-        await copyFile(`${log}.copy`, log)
-        await servers.restart('redis')
-      }
-    }
+    case 'set-back-ledger':
+      return (await copyRedis(servers)).setBack
     case 'cut-warehouse':
       await flow.warehouse`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'tributary/%'`

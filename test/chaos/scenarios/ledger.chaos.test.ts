@@ -1,11 +1,11 @@
 import { stat, truncate } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { addressEnvironment } from '../../../ops/stack/addresses.ts'
 import { eventually, type FlowProcess } from '../../support/flow.ts'
 import { openRedisProxy } from '../../support/proxies/redis-proxy.ts'
 import { startOwnStack } from '../../support/servers/own-stack.ts'
+import { redisLog } from '../../support/servers/redis-log.ts'
 import { genericHttp, warehouse } from '../delivery/subscribers.ts'
 import { endWell, expectGuarantees, expectRight, openScene, put, type Scene, untilHeld } from './scene.ts'
 
@@ -67,7 +67,7 @@ test('a ledger that is full, answers late, or was killed and lost its last secon
 
   await changeTo(scene, 'x')
   await expectRight(scene)
-  const log = join(stack.dataDir, 'redis', 'appendonly.aof')
+  const log = redisLog(stack)
   const lost = (await stat(log)).size
   await changeTo(scene, 'y')
   await expectRight(scene)
