@@ -17,6 +17,7 @@ import { createDeltaEncoder } from '../../schemas/codec.ts'
 import type { Delta } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../../schemas/topics.ts'
+import { capturedTables, entitiesOf } from '../declaration/captured-tables.ts'
 import type { Declaration, DeclaredEntity, DeclaredSource } from '../declaration/declaration.ts'
 import type { SourceObserver } from '../metrics/metrics.ts'
 import { openBlobStore } from './blobs.ts'
@@ -89,10 +90,6 @@ export function findSource(declaration: Declaration, name: string): DeclaredSour
   )
 }
 
-export function entitiesOf(declaration: Declaration, source: string): readonly DeclaredEntity[] {
-  return [...declaration.entities.values()].filter((entity) => entity.source === source)
-}
-
 /** Every topic that a source's capture writes to. */
 function topicsOf(declaration: Declaration, source: string): readonly string[] {
   const { name } = declaration
@@ -116,12 +113,7 @@ export function openSource(
     heartbeatMs: source.heartbeatMs,
     walWarningBytes: source.walWarningBytes,
     ...watching,
-    entities: entitiesOf(declaration, source.name).map((entity) => ({
-      entity,
-      table: entity.table,
-      columns: Object.fromEntries(entity.columns),
-      limits: valueLimits(declaration),
-    })),
+    entities: capturedTables(declaration, source.name).map((table) => ({ ...table, limits: valueLimits(declaration) })),
     onSnapshotProgress,
     onNotice: ({ code, message, level = 'info' }: Notice) => log(level, message, { source: source.name, code }),
   })

@@ -1,6 +1,6 @@
 import { openAdmin } from '../../connectors/kafka/admin.ts'
 import { parseProgress } from '../../connectors/postgres/snapshot/progress.ts'
-import { entitiesOf } from '../../ops/process/capture.ts'
+import { entitiesOf } from '../../ops/declaration/captured-tables.ts'
 import { groupsOf } from '../../ops/process/delivery.ts'
 import { loadStored } from '../../producers/positions.ts'
 import { eventually, type Flow } from './flow.ts'
