@@ -1,10 +1,8 @@
-import type { Provenance } from '../../../schemas/delta.ts'
 import { TributaryError } from '../../../schemas/errors.ts'
 import { compareVersions, SNAPSHOT_ORDINAL } from '../../../schemas/version.ts'
 import type { CaptureContext, PublishedRecord, SnapshotProgress, SourceEvent } from '../../source.ts'
 import { objectName } from '../captured-table.ts'
 import type { Types } from '../catalog/column-fit.ts'
-import { formatLsn } from '../lsn.ts'
 import type { OnNotice } from '../notice.ts'
 import { RememberedKeys } from '../remembered-keys.ts'
 import { planRows } from '../row-plan.ts'
@@ -14,7 +12,7 @@ import { holdTable } from './hold-table.ts'
 import type { SnapshotPoint } from './point.ts'
 import { finishRun, inOrder, type RunningSnapshot, refuseRun, startNext, withRun } from './progress.ts'
 import { keyOrder, readChunk } from './read-chunk.ts'
-import { snapshotColumns } from './row-events.ts'
+import { snapshotColumns, snapshotProvenance } from './row-events.ts'
 import type { SnapshotSession } from './session.ts'
 import { progressEvent, type TableWork } from './work.ts'
 
@@ -192,15 +190,8 @@ async function deletesOf(
   if (alive.length === 0) return []
   const keys = alive.map(({ key }) => key)
   const existing = await existingKeys(session, table, keys)
-  const source: Provenance = {
-    system: 'postgres',
-    instance,
-    object: objectName(table.table),
-    position: formatLsn(point.position),
-    transaction: null,
-    committedAt: point.takenAt,
-    capturedAt: capturedAt(),
-  }
+  const at = { source: instance, position: point.position, takenAt: point.takenAt, capturedAt: capturedAt() }
+  const source = snapshotProvenance(objectName(table.table), at)
   return keys.flatMap((key): SourceEvent[] =>
     existing.has(key) || !deleted.add(key)
       ? []

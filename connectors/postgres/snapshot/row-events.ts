@@ -26,6 +26,19 @@ export interface ReadAt {
   readonly capturedAt: bigint
 }
 
+/** Of what was found at a consistent point in a table, by its name. */
+export function snapshotProvenance(object: string, at: Omit<ReadAt, 'epoch'>): Provenance {
+  return {
+    system: 'postgres',
+    instance: at.source,
+    object,
+    position: formatLsn(at.position),
+    transaction: null,
+    committedAt: at.takenAt,
+    capturedAt: at.capturedAt,
+  }
+}
+
 /** The columns a snapshot selects, each once. */
 export function snapshotColumns(table: LocatedTable): readonly string[] {
   return [...new Set(table.entity.fields.map((field) => table.columns[field.name]!))]
@@ -34,15 +47,7 @@ export function snapshotColumns(table: LocatedTable): readonly string[] {
 /** Rows as selected → one event each: the row as of the point, or what cannot be encoded of it. */
 export function translateRows(rows: readonly RawRow[], plan: RowPlan, at: ReadAt): readonly SourceEvent[] {
   const version = { epoch: at.epoch, position: at.position, ordinal: SNAPSHOT_ORDINAL }
-  const source: Provenance = {
-    system: 'postgres',
-    instance: at.source,
-    object: plan.object,
-    position: formatLsn(at.position),
-    transaction: null,
-    committedAt: at.takenAt,
-    capturedAt: at.capturedAt,
-  }
+  const source = snapshotProvenance(plan.object, at)
   return rows.map((row): SourceEvent => {
     const key = formatKey(plan.key!.map((column) => row[column]!.toString('utf8')))
     // All rows of a snapshot have one place. A digest of so long a key tells nothing of it, and is the same when the row is read again.
