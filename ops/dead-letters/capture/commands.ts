@@ -2,23 +2,18 @@ import { TributaryError } from '../../../schemas/errors.ts'
 import { captureDeadLetterTopic } from '../../../schemas/topics.ts'
 import type { DeclaredSource } from '../../declaration/declaration.ts'
 import type { Environment } from '../../process/environment.ts'
+import type { ListFlags, ShowFlags } from '../flags.ts'
 import { keyShower } from './key-shown.ts'
 import { formatList, listLetters } from './list.ts'
 import type { LetterFilter } from './open-letters.ts'
 import { askSource, readLetters } from './read.ts'
 import { formatShown, showJson } from './show.ts'
 
-export interface SourceListFlags {
-  readonly json?: boolean
-  readonly limit: number
-  readonly showKeys?: boolean
-}
-
 export async function listOfSource(
   environment: Environment,
   source: DeclaredSource,
   filter: LetterFilter,
-  flags: SourceListFlags,
+  flags: ListFlags,
   signal: AbortSignal,
 ): Promise<void> {
   const letters = await readLetters(environment, source.name, filter, signal)
@@ -29,18 +24,13 @@ export async function listOfSource(
   else for (const line of formatList(list, now)) console.log(line)
 }
 
-export interface SourceShowFlags {
-  readonly json?: boolean
-  readonly showPersonal?: boolean
-}
-
 /** @throws TributaryError `dead-letter-missing`; what the source answers when it cannot be asked */
 export async function showOfSource(
   environment: Environment,
   source: DeclaredSource,
   entity: string,
   key: string,
-  flags: SourceShowFlags,
+  flags: ShowFlags,
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = source

@@ -2,6 +2,7 @@ import { TributaryError } from '../../../schemas/errors.ts'
 import { deadLetterTopic } from '../../../schemas/topics.ts'
 import type { Environment } from '../../process/environment.ts'
 import { keyShower } from '../capture/key-shown.ts'
+import type { ListFlags, ShowFlags } from '../flags.ts'
 import type { Subscriber } from '../holder.ts'
 import { examine } from './examine.ts'
 import { type LetterFilter, matches, type OpenLetter } from './letters.ts'
@@ -62,12 +63,6 @@ export async function summarize(
   return summary
 }
 
-export interface ListFlags {
-  readonly json?: boolean
-  readonly limit: number
-  readonly showKeys?: boolean
-}
-
 export async function listOfSubscriber(
   environment: Environment,
   subscriber: Subscriber,
@@ -83,11 +78,6 @@ export async function listOfSubscriber(
   const list = letterList(subscriber.name, summary, (name) => entities.get(name)?.owner, showKey, nowMs)
   if (flags.json) console.log(JSON.stringify({ ok: true, ...list }))
   else for (const line of formatList(list, nowMs)) console.log(line)
-}
-
-export interface ShowFlags {
-  readonly json?: boolean
-  readonly showPersonal?: boolean
 }
 
 /** @throws TributaryError `dead-letter-missing`; what the subscriber or the ledger answers when it cannot be asked */
