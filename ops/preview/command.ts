@@ -8,6 +8,7 @@ import type { Change } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { entityTopic } from '../../schemas/topics.ts'
 import { versionFromBytes } from '../../schemas/version.ts'
+import { redrawnLine } from '../cli/redrawn-line.ts'
 import { loadTransforms } from '../declaration/subscribers/custom-transforms.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { findSubscriber, openDestination, openLedger } from '../process/delivery.ts'
@@ -60,10 +61,11 @@ async function preview(
       `Subscriber ${subscriber.name} does not take ${entity}; it takes ${subscriber.mappings.map((one) => one.entity.name).join(', ')}.`,
     )
   const topic = entityTopic(declaration.name, entity)
-  const progress = progressLine(topic)
-  const { partition, record } = await newestRecord(kafka, declaration.kafka.brokers, topic, key, progress.draw).finally(
-    progress.end,
-  )
+  // A large partition takes a while.
+  const line = redrawnLine({ quietMs: REDRAW_INTERVAL_MS, everyMs: REDRAW_INTERVAL_MS })
+  const tell = (records: number) => line.draw(() => `${topic}: ${records} records read`)
+  const { brokers } = declaration.kafka
+  const { partition, record } = await newestRecord(kafka, brokers, topic, key, tell).finally(line.end)
   if (record === null)
     throw new TributaryError(
       'record-missing',
@@ -124,22 +126,4 @@ function ledgerView(stored: StoredEntry | null): ShownPreview['ledger'] {
   const { state, uncertain } = stored.entry
   // Before anything is applied an entry only says that something is under way.
   return { state, uncertain, version: state === 'none' ? null : versionFromBytes(Buffer.from(stored.version, 'hex')) }
-}
-
-/** A large partition takes a while: how far it is, on a terminal. */
-function progressLine(topic: string): { draw(records: number): void; end(): void } {
-  const { stderr } = process
-  let drawnAt = performance.now()
-  let isDrawn = false
-  return {
-    draw(records) {
-      if (!stderr.isTTY || performance.now() - drawnAt < REDRAW_INTERVAL_MS) return
-      drawnAt = performance.now()
-      isDrawn = true
-      stderr.write(`\r${topic}: ${records} records read\x1b[K`)
-    },
-    end() {
-      if (isDrawn) stderr.write('\r\x1b[K')
-    },
-  }
 }

@@ -4,6 +4,7 @@ import { request } from '../../connectors/postgres/request.ts'
 import { parseCondition } from '../../connectors/postgres/snapshot/condition.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { wholeNumber } from '../cli/options.ts'
+import { redrawnLine } from '../cli/redrawn-line.ts'
 import { entitiesOf } from '../declaration/captured-tables.ts'
 import type { DeclaredEntity } from '../declaration/declaration.ts'
 import { WIDTH_MAX, wrap } from '../declaration/report/terminal-text.ts'
@@ -64,8 +65,10 @@ export function snapshotCommand(): Command {
         else console.log(`Asked for a snapshot of ${names.join(', ')}.`)
         return
       }
-      const line = progressLine()
-      const news = await follow(environment, name, id, names, flags.timeout * 1_000, line.draw).finally(line.end)
+      const line = redrawnLine({ quietMs: 0, everyMs: 0 })
+      const tell = (news: readonly SnapshotNews[]) =>
+        line.draw(() => formatNews(news, Date.now()).join(' · ').slice(0, WIDTH_MAX))
+      const news = await follow(environment, name, id, names, flags.timeout * 1_000, tell).finally(line.end)
       report(name, id, news, flags)
     })
 }
@@ -98,13 +101,4 @@ function report(source: string, id: string, news: readonly SnapshotNews[], { jso
     )
   } else for (const line of formatNews(news, Date.now()).flatMap((text) => wrap(text, WIDTH_MAX))) console.log(line)
   if (!ok) process.exitCode = 2
-}
-
-/** One line on a terminal that is drawn over. */
-function progressLine(): { draw(news: readonly SnapshotNews[]): void; end(): void } {
-  if (!process.stderr.isTTY) return { draw: () => {}, end: () => {} }
-  return {
-    draw: (news) => process.stderr.write(`\r\x1b[K${formatNews(news, Date.now()).join(' · ').slice(0, WIDTH_MAX)}`),
-    end: () => process.stderr.write('\r\x1b[K'),
-  }
 }

@@ -2,10 +2,11 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { ErrorCode } from '../../schemas/errors.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { entityTopic } from '../../schemas/topics.ts'
+import { redrawnLine } from '../cli/redrawn-line.ts'
 import type { Declaration, DeclaredEntity } from '../declaration/declaration.ts'
 import { type Environment, openEnvironment } from '../process/environment.ts'
 import { type EntityVerdict, failureOf, formatProgress, formatVerdicts, maskKeys } from './format.ts'
-import { KEYS_AT_ONCE, NAMED_MAX, SUSPECTS_MAX, type VerifyProgress, verifyTopic } from './verify-topic.ts'
+import { KEYS_AT_ONCE, NAMED_MAX, SUSPECTS_MAX, verifyTopic } from './verify-topic.ts'
 
 interface VerifyFlags {
   readonly file: string
@@ -60,19 +61,19 @@ function report(entities: readonly EntityVerdict[], { json }: VerifyFlags): void
 async function verify(environment: Environment, entity: DeclaredEntity, flags: VerifyFlags): Promise<EntityVerdict> {
   const { declaration, kafka } = environment
   const { name, key, fields } = entity
-  const progress = progressLine(name)
+  const line = redrawnLine({ quietMs: 0, everyMs: REDRAW_INTERVAL_MS })
   try {
     const verdict = await verifyTopic(kafka, declaration.kafka.brokers, entityTopic(declaration.name, name), {
       keysAtOnce: flags.keysAtOnce,
       namedMax: flags.limit,
-      onProgress: progress.draw,
+      onProgress: (progress) => line.draw(() => formatProgress(name, progress)),
     })
     const isPersonal = fields.some((field) => field.personal && key.includes(field.name))
     const keysShown = !isPersonal || flags.showKeys === true
     const shown = keysShown ? verdict : maskKeys(verdict, declaration.ledger.fingerprintKey)
     return { entity: name, keysShown, ...shown }
   } finally {
-    progress.end()
+    line.end()
   }
 }
 
@@ -84,22 +85,6 @@ function findEntity(declaration: Declaration, name: string): DeclaredEntity {
     'declaration-invalid',
     `There is no entity ${name} in ${declaration.file}; declared: ${known || 'none'}.`,
   )
-}
-
-/** One line on stderr that is drawn again and again, for a terminal only. */
-function progressLine(entity: string): { draw(progress: VerifyProgress): void; end(): void } {
-  const { stderr } = process
-  let drawnAt = Number.NEGATIVE_INFINITY
-  return {
-    draw(progress) {
-      if (!stderr.isTTY || performance.now() - drawnAt < REDRAW_INTERVAL_MS) return
-      drawnAt = performance.now()
-      stderr.write(`\r${formatProgress(entity, progress).slice(0, (stderr.columns ?? 80) - 1)}\x1b[K`)
-    },
-    end() {
-      if (drawnAt > 0) stderr.write('\r\x1b[K')
-    },
-  }
 }
 
 function whole(min: number, max: number): (text: string) => number {

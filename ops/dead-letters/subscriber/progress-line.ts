@@ -1,3 +1,5 @@
+import { redrawnLine } from '../../cli/redrawn-line.ts'
+
 /** Nothing is told of what is done within this time. */
 const QUIET_MS = 1_000
 const REDRAW_MS = 150
@@ -12,17 +14,19 @@ export interface ProgressLine {
 /** How far a command is, on stderr: one line that is drawn again and again, or one every few seconds where there is no terminal. */
 export function progressLine(): ProgressLine {
   const { stderr } = process
+  if (stderr.isTTY) {
+    const line = redrawnLine({ quietMs: QUIET_MS, everyMs: REDRAW_MS })
+    return { tell: (text) => line.draw(() => text), end: line.end }
+  }
   const beganMs = performance.now()
   let toldMs = Number.NEGATIVE_INFINITY
   return {
     tell(text) {
       const nowMs = performance.now()
-      if (nowMs - beganMs < QUIET_MS || nowMs - toldMs < (stderr.isTTY ? REDRAW_MS : LINE_MS)) return
+      if (nowMs - beganMs < QUIET_MS || nowMs - toldMs < LINE_MS) return
       toldMs = nowMs
-      stderr.write(stderr.isTTY ? `\r${text.slice(0, (stderr.columns ?? 80) - 1)}\x1b[K` : `${text}\n`)
+      stderr.write(`${text}\n`)
     },
-    end() {
-      if (stderr.isTTY && toldMs > 0) stderr.write('\r\x1b[K')
-    },
+    end() {},
   }
 }
