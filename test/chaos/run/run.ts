@@ -154,12 +154,23 @@ async function playWindow(
 async function untilArrived({ flow }: Scene): Promise<void> {
   await untilCaptured(flow, RECOVERS_WITHIN_MS)
   const { declaration, kafka } = flow.environment()
-  const admin = await openAdmin(kafka, declaration.kafka.brokers)
+  // A broker that was only just started may let whoever asks wait for longer than they do.
+  let opened: Awaited<ReturnType<typeof openAdmin>> | null = null
+  const isOpen = async () => {
+    opened = await openAdmin(kafka, declaration.kafka.brokers)
+    return true
+  }
+  await eventually(isOpen, 'Kafka answers', RECOVERS_WITHIN_MS)
+  const admin = opened!
   try {
     const wanted = new Map<string, bigint>()
-    for (const entity of declaration.entities.keys())
-      for (const { partition, high } of await admin.topicOffsets(`${flow.prefix}.${entity}`))
-        wanted.set(`${flow.prefix}.${entity}/${partition}`, high)
+    const areKnown = async () => {
+      for (const entity of declaration.entities.keys())
+        for (const { partition, high } of await admin.topicOffsets(`${flow.prefix}.${entity}`))
+          wanted.set(`${flow.prefix}.${entity}/${partition}`, high)
+      return true
+    }
+    await eventually(areKnown, 'the ends of the topics are known', RECOVERS_WITHIN_MS)
     for (const subscriber of declaration.subscribers.values())
       for (const { groupId, routes } of groupsOf(declaration, subscriber)) {
         const topics = routes.map(({ topic }) => topic)
