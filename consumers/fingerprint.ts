@@ -41,8 +41,19 @@ export function createFingerprinter(secret: string, fields: readonly MappedField
   const key = createHmac('sha256', secret).update('tributary fingerprint').digest('base64')
   // One call for each field of each patch. The key before the text is as good as HMAC with this function, whose output is shorter than
   // its state, so that it cannot be continued by who does not know the key; and it takes a third of the time.
-  const keyed = (field: string, form: string) =>
+  const hashed = (field: string, form: string) =>
     hash(KEYED_HASH, `${key}${field}\0${form}`, 'base64').slice(0, FINGERPRINT_CHARS)
+  // Most columns of a wide table are null or the same in row after row: the last short form of each field is kept with its fingerprint.
+  const last = new Map(fields.map(({ to }) => [to, { form: '', fingerprint: '' }]))
+  const keyed = (field: string, form: string) => {
+    const kept = form.length <= KEPT_FORM_CHARS ? last.get(field) : undefined
+    if (kept === undefined) return hashed(field, form)
+    if (kept.form !== form) {
+      kept.fingerprint = hashed(field, form)
+      kept.form = form
+    }
+    return kept.fingerprint
+  }
   return {
     idOf: (field) => ids.get(field)!,
     fingerprint: (field, value) => keyed(field, formOf(value)),
@@ -52,6 +63,8 @@ export function createFingerprinter(secret: string, fields: readonly MappedField
 }
 
 const KEYED_HASH = 'sha512-256'
+/** Longer forms are not kept: they rarely come twice. */
+const KEPT_FORM_CHARS = 64
 
 /** A value as text so that no two different values look the same. */
 function formOf(value: Value): string {
