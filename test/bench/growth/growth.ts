@@ -74,6 +74,7 @@ async function measureAxis(
         const stage = stages.get(stageName(point))!
         return { figures: await measurePoint(stage, point, workOf(point, base, scale), what), void: null }
       } catch (error) {
+        if (around.interrupted.aborted) throw error
         // One that fails takes nothing from the others.
         await killChildren()
         around.progress.end()

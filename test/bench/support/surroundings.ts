@@ -22,6 +22,8 @@ export type Figures = Readonly<Record<string, unknown>>
 export interface Surroundings {
   readonly progress: Progress
   readonly profileFolder: string | undefined
+  /** Aborted before anything is cleaned up because somebody interrupts the benchmark. */
+  readonly interrupted: AbortSignal
   /** Runs at the end, whatever the end is; the last one given first. */
   atEnd(cleanUp: () => Promise<void>): void
 }
@@ -37,11 +39,19 @@ export async function runBench(
 ): Promise<void> {
   const machine = describeMachine()
   const endings: (() => Promise<void>)[] = []
-  const cleanUp = async () => {
+  const end = async () => {
     await killChildren()
-    for (let end = endings.pop(); end !== undefined; end = endings.pop()) await end()
+    for (let next = endings.pop(); next !== undefined; next = endings.pop()) await next()
   }
+  // A benchmark that is interrupted ends with an error, too: both wait for the one cleaning up.
+  let ended: Promise<void> | null = null
+  const cleanUp = () => {
+    ended ??= end()
+    return ended
+  }
+  const interrupted = new AbortController()
   const interrupt = () => {
+    interrupted.abort()
     console.error('\nInterrupted; cleaning up.')
     void cleanUp().finally(() => process.exit(INTERRUPTED))
   }
@@ -56,7 +66,12 @@ export async function runBench(
     printer.end()
     Object.assign(process.env, addressEnvironment(stack.addresses))
     const profileFolder = flags.cpuProf === undefined ? undefined : resolve(flags.cpuProf)
-    const figures = await bench({ progress: showProgress(), profileFolder, atEnd: (end) => endings.push(end) })
+    const figures = await bench({
+      progress: showProgress(),
+      profileFolder,
+      interrupted: interrupted.signal,
+      atEnd: (end) => endings.push(end),
+    })
     const result = { bench: name, ...figures, machine }
     if (flags.json) console.log(JSON.stringify(result))
     else print(result)
