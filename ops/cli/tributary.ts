@@ -1,4 +1,6 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=100
+#!/usr/bin/env -S MALLOC_MMAP_THRESHOLD_=1048576 MALLOC_TRIM_THRESHOLD_=1048576 node --max-semi-space-size=16 --heap-growing-percent=50
+// Memory, for which throughput gives nothing up: buffers of a megabyte go back to the system when they are let go (glibc keeps them otherwise),
+// what a batch makes is mostly gone before it is moved to the old heap, and that grows by halves.
 import { enableCompileCache, flushCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
 

@@ -8,6 +8,7 @@ import { connectKafka } from '../../connectors/kafka/client.ts'
 import { type Declaration, loadDeclaration } from '../../ops/declaration/declaration.ts'
 import { createEnvironment, type Environment } from '../../ops/process/environment.ts'
 import { planProvision } from '../../ops/provision/provision.ts'
+import { COMMAND_ENV, NODE_FLAGS } from './first-line.ts'
 
 /** A pipeline of its own on the local stack: source and warehouse database, topics, groups and ledger keys with a unique prefix. */
 export interface Flow {
@@ -150,12 +151,9 @@ export async function createFlow(
   return flow
 }
 
-/** Those of the command's first line: with others its memory is another. */
-const NODE_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100']
-
 function startProcess(args: string[], env: NodeJS.ProcessEnv): FlowProcess {
   const child = spawn(process.execPath, [...NODE_FLAGS, 'ops/cli/tributary.ts', ...args], {
-    env,
+    env: { ...env, ...COMMAND_ENV },
     stdio: ['ignore', 'inherit', 'pipe'],
   })
   let log = ''

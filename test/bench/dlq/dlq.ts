@@ -6,8 +6,8 @@ import { pollPatiently, tailTopic } from '../../../connectors/kafka/tail-topic.t
 import { formatMessage, parseMessage } from '../../../schemas/subscriber-command.ts'
 import { CUSTOMERS, declareCustomers } from '../../flow/customers.ts'
 import { letterRecord } from '../../ops/dead-letters/subscriber/letters.ts'
+import { COMMAND_ENV, NODE_FLAGS } from '../../support/first-line.ts'
 import { createFlow, type Flow } from '../../support/flow.ts'
-import { NODE_FLAGS } from '../support/child.ts'
 import { round } from '../support/statistics.ts'
 import type { Figures, Surroundings } from '../support/surroundings.ts'
 
@@ -133,7 +133,7 @@ async function measure(
 ): Promise<{ peakMb: number; seconds: number; says: string }> {
   const startedMs = performance.now()
   const child = spawn(process.execPath, [...NODE_FLAGS, '--import', PEAK, CLI, 'dlq', ...args, '-f', flow.file], {
-    env: flow.env,
+    env: { ...flow.env, ...COMMAND_ENV },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   let peak = ''

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { closedPort } from '../../support/cli.ts'
+import { COMMAND_ENV, NODE_FLAGS } from '../../support/first-line.ts'
 import { eventually } from '../../support/flow.ts'
 import { cpuSeconds, residentKb } from '../../support/process-usage.ts'
-import { NODE_FLAGS } from '../support/child.ts'
 
 /** What a process tells of itself. Bytes and milliseconds. */
 export interface Probe {
@@ -58,7 +58,7 @@ export async function startMeasured(
   const child = spawn(
     process.execPath,
     [...nodeFlags, '--import', PROBE, CLI, ...args, '--port', String(port), '--log-level', 'warn'],
-    { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+    { env: { ...env, ...COMMAND_ENV }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
   )
   const startedAtMs = performance.now()
   let log = ''

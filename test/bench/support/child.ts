@@ -1,13 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { COMMAND_ENV, NODE_FLAGS } from '../../support/first-line.ts'
 import type { BareOrder, BareReport, Notice, Order, PipelineOrder, PipelineReport, Samples } from './messages.ts'
-
-/** The flags that the command itself is started with: what is measured is what runs. */
-export const NODE_FLAGS = readFileSync(new URL('../../../ops/cli/tributary.ts', import.meta.url), 'utf8')
-  .split('\n', 1)[0]!
-  .split(' ')
-  .filter((word) => word.startsWith('--'))
 
 /** A child process of a benchmark, so that each of those that are compared has an event loop and a heap of its own. */
 export interface Child<Report> {
@@ -66,7 +60,7 @@ function start<Report>(
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${script}-${Date.now()}.cpuprofile`]
   const child = fork(SCRIPTS[script], [JSON.stringify(order)], {
-    env,
+    env: { ...env, ...COMMAND_ENV },
     execArgv: [...NODE_FLAGS, ...profile],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

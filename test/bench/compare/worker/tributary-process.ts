@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { closedPort } from '../../../support/cli.ts'
+import { COMMAND_ENV, NODE_FLAGS } from '../../../support/first-line.ts'
 import { eventually, type Flow } from '../../../support/flow.ts'
-import { NODE_FLAGS } from '../../support/child.ts'
 import { startWatched, type WatchedProcess } from './watched-process.ts'
 
 export interface TributaryProcess extends WatchedProcess {
@@ -18,7 +18,7 @@ export async function startTributary(flow: Flow, ...args: string[]): Promise<Tri
     `tributary ${args.join(' ')}`,
     process.execPath,
     [...NODE_FLAGS, CLI, ...args, '-f', flow.file, '--port', String(port), '--log-level', 'warn'],
-    { env: flow.env },
+    { env: { ...flow.env, ...COMMAND_ENV } },
   )
   return {
     ...watched,
