@@ -26,6 +26,12 @@ export class Assignment {
     this.scope = scope
   }
 
+  /** How many records are unfinished or not read yet; at most, as compaction may have taken some of them. None when all that were read are finished. */
+  get lag(): number {
+    const { lowest } = this.offsets
+    return lowest === null ? 0 : Number(this.high - lowest)
+  }
+
   /**
    * The owner's token for this assignment and this connection to the ledger, claimed when there is none; '' once the assignment is over
    * or the process stops.

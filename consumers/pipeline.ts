@@ -251,11 +251,7 @@ async function commitRegularly(
 
 /** A commit that fails loses nothing: the records come again, and the ledger drops them. */
 async function commit(consumer: GroupConsumer, engine: Engine, options: DeliveryOptions): Promise<void> {
-  for (const assignment of engine.assignments) {
-    const done = assignment.offsets.committable ?? assignment.high
-    const lag = Number(assignment.high - done)
-    options.observer.lag(assignment.scope.entity, assignment.partition, assignment.offsets.size === 0 ? 0 : lag)
-  }
+  for (const { scope, partition, lag } of engine.assignments) options.observer.lag(scope.entity, partition, lag)
   const ready = engine.committable()
   try {
     await consumer.commit(

@@ -14,6 +14,11 @@ export class OffsetTracker {
     return this.#offsets.length - this.#head
   }
 
+  /** The lowest unfinished offset; null when all are finished. */
+  get lowest(): bigint | null {
+    return this.#offsets[this.#head] ?? null
+  }
+
   /**
    * Takes in the next record.
    * @returns a ticket for {@link finish}

@@ -67,3 +67,16 @@ test('a member out of touch for the session time-out is fenced until it is confi
   now = 10_000
   expect(membership.inTouch).toBe(false)
 })
+
+test('the lag counts from the lowest unfinished record, also while none has finished', () => {
+  const assignment = newAssignment()
+  assignment.high = 100n
+  expect(assignment.lag).toBe(0)
+  const first = assignment.offsets.add(40n)
+  const second = assignment.offsets.add(60n)
+  expect(assignment.lag).toBe(60)
+  assignment.offsets.finish(first)
+  expect(assignment.lag).toBe(40)
+  assignment.offsets.finish(second)
+  expect(assignment.lag).toBe(0)
+})

@@ -35,6 +35,7 @@ test('the offset to commit never passes an unfinished record and never waits wit
           tracker.finish(ticket)
         }
         const lowest = open.size === 0 ? null : [...open.values()].reduce((a, b) => (a < b ? a : b))
+        expect(tracker.lowest).toBe(lowest)
         const committable = tracker.committable
         if (lowest !== null && committable !== null) expect(committable).toBeLessThanOrEqual(lowest)
         if (lowest === null) expect(committable).toBe(next + 1n)
