@@ -27,6 +27,15 @@ const refused = sample({
   faults: [...whole.faults, { kind: 'replay', target: 'search', fromMs: at(7), toMs: at(8) }],
 })
 
+/** The refused record is followed by one that takes it back: for that one nothing needs to be sent. */
+const overtaken = sample({
+  ...refused,
+  source: [...whole.source, change(4, fields('2'))],
+  topic: [...whole.topic, record(3, 4, fields('2'))],
+  effects: refused.effects.filter(({ destination, number }) => destination === 'warehouse' || number < 4),
+  letters: [letter(0, 3), { ...letter(1, null), atMs: at(5) }],
+})
+
 describe('a run in which all is well', () => {
   test('violates nothing, and every guarantee but that of refusals is looked at', () => {
     expect(violated(whole)).toEqual([])
@@ -70,6 +79,10 @@ describe('a run in which all is well', () => {
       letters: [letter(0, 3)],
     })
     expect(of(run, 'G5').violations).toEqual([])
+  })
+
+  test('may clear the letter of a refused record for a newer one that says what is held anyway', () => {
+    expect(of(overtaken, 'G5').violations).toEqual([])
   })
 
   test('may have a slot of the epoch before beside the first row of the next one, whose log was set back', () => {
@@ -176,6 +189,11 @@ const CASES: Readonly<Record<Guarantee, Readonly<Record<string, RunHistory>>>> =
   },
   G5: {
     'a refused record that is not kept': sample({ ...refused, letters: [] }),
+    'a letter that was cleared for nothing': sample({ ...overtaken, topic: whole.topic }),
+    'a letter that was cleared for a record that says something else': sample({
+      ...overtaken,
+      topic: [...whole.topic, record(3, 4, fields('4'))],
+    }),
     'a dead letter of an older version': sample({ ...refused, letters: [letter(0, 2), refused.letters[1]!] }),
     'a dead letter with other bytes': sample({
       ...refused,

@@ -1,5 +1,5 @@
-import type { EffectEntry, LetterEntry, RunHistory } from '../histories/history.ts'
-import { compare, newest, type ObjectHistory, violation } from './objects.ts'
+import type { EffectEntry, LetterEntry, RunHistory, TopicEntry } from '../histories/history.ts'
+import { compare, newest, type ObjectHistory, project, same, violation } from './objects.ts'
 import type { Verdict, Violation } from './verdict.ts'
 
 /** The kind of the entry among the faults that tells when all dead letters were replayed. */
@@ -15,14 +15,15 @@ export function checkG5(run: RunHistory, objects: readonly ObjectHistory[]): Ver
   // A letter is looked for when everything was quiet, which is before the replay.
   const replayMs = run.faults.find(({ kind }) => kind === REPLAY)?.fromMs ?? Number.POSITIVE_INFINITY
   for (const object of objects)
-    for (const { name } of run.about.destinations) {
+    for (const { name, fields } of run.about.destinations) {
       const effects = object.effects.get(name) ?? []
       const letters = object.letters.get(name) ?? []
       const wrong = (what: string) => violations.push(violation('G5', object, `${name}: ${what}`))
       const refused = lastOf(effects.filter(({ atMs }) => atMs < replayMs))
       if (refused?.result === 'rejected') {
         compared++
-        const what = notKept(refused, letters.filter(({ atMs }) => atMs < replayMs).at(-1), object)
+        const entry = letters.filter(({ atMs }) => atMs < replayMs).at(-1)
+        const what = isMoot(refused, entry, object, fields[object.entity]) ? undefined : notKept(refused, entry, object)
         if (what !== undefined) wrong(what)
       }
       const final = lastOf(effects)
@@ -39,6 +40,17 @@ export function checkG5(run: RunHistory, objects: readonly ObjectHistory[]): Ver
 /** A destination that tells no refusals may have taken nothing since, so that its last effect is of before the letter. */
 function endsLetter(final: EffectEntry, { letter, atMs }: LetterEntry): boolean {
   return final.version === null || letter!.version === '' ? final.atMs > atMs : compare(final, letter!) >= 0
+}
+
+/** Its letter was cleared because a newer record says what the destination holds anyway, so that nothing was sent for that one. */
+function isMoot(
+  refused: EffectEntry,
+  entry: LetterEntry | undefined,
+  { topic }: ObjectHistory,
+  names: readonly string[] | undefined,
+): boolean {
+  const isAsHeld = (one: TopicEntry) => compare(one, refused) > 0 && same(project(one.fields, names), refused.after)
+  return entry?.letter === null && topic.some((one) => one.atMs <= entry.atMs && isAsHeld(one))
 }
 
 function lastOf(effects: readonly EffectEntry[]): EffectEntry | undefined {
