@@ -30,8 +30,6 @@ export interface Capturer {
   readonly name: 'tributary' | DebeziumName
   readonly topic: string
   readonly slot: string
-  /** What it keeps of its own beside the slot. */
-  readonly folder: string | null
   start(): Promise<WatchedProcess & { ready(): Promise<void>; check?(): Promise<void> }>
 }
 
@@ -124,7 +122,6 @@ export async function createStage(around: Surroundings, artifacts: Artifacts, st
       name: 'tributary',
       topic: tributaryTopic,
       slot: pipeline.slot,
-      folder: null,
       start: () => startTributary(flow, 'capture', SOURCE),
     },
     debezium(name) {
@@ -137,7 +134,6 @@ export async function createStage(around: Surroundings, artifacts: Artifacts, st
         name,
         topic: topicOf(name),
         slot,
-        folder: own,
         start: () =>
           startWorker({
             artifacts,

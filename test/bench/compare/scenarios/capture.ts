@@ -1,23 +1,21 @@
-import { copyFileSync } from 'node:fs'
 import { untilSlotPasses } from '../../capture.ts'
 import { type BenchRun, drainBare } from '../../support/run.ts'
 import { insertRows, makeChanges } from '../../support/workload.ts'
 import type { Contender } from '../results.ts'
 import { type Capturer, type Stage, Void } from '../stage.ts'
-import { offsetsFile } from '../worker/connect-worker.ts'
 import type { DebeziumName } from '../worker/settings.ts'
 import type { Bench } from './bench.ts'
 
 const DEBEZIUM: readonly DebeziumName[] = ['debezium', 'debezium-json', 'debezium-avro']
 
 /**
- * Each drains the same backlog of updates: from a slot that stands before it, with what the process knew then. Measured by when the broker
+ * Each drains the same backlog of updates, of each round another one, from where its slot stands before it. Measured by when the broker
  * appended the first record and the last, so that the start of a process is in neither.
  */
 export async function compareCapture(bench: Bench): Promise<void> {
   const { stage, progress, options } = bench
   const { pipeline } = stage
-  const { flow } = pipeline
+  const { source } = pipeline.flow
   const { rows, keys } = options
   const run: BenchRun = { pipeline, progress, profileFolder: undefined }
   const capturers = [
@@ -25,32 +23,36 @@ export async function compareCapture(bench: Bench): Promise<void> {
     ...DEBEZIUM.filter((name) => bench.options.beside.includes(name)).map((name) => stage.debezium(name)),
   ]
   progress.step(`capture: making ${keys.toLocaleString('en')} rows`)
-  await insertRows(flow.source, 1, keys)
+  await insertRows(source, 1, keys)
   for (const capturer of capturers) await snapshot(bench, capturer, keys)
-  for (const { slot, folder } of capturers) {
-    await pipeline.copySlot(slot, backlogOf(slot))
-    if (folder !== null) copyFileSync(offsetsFile(folder), `${offsetsFile(folder)}.backlog`)
-  }
-  progress.step(`capture: making a backlog of ${rows.toLocaleString('en')} changes`)
-  await makeChanges(flow.source, { first: 1, count: rows, keys, transactionRows: 1 }, (done) =>
-    progress.update(done, rows),
-  )
-
-  const changed = await flow.source<{ key: string }[]>`
-    SELECT DISTINCT bench_key(number, ${keys}::bigint)::text AS key FROM generate_series(1, ${rows}::bigint) AS number`
-  const keysChanged = changed.map(({ key }) => key)
-
+  const bareSlot = `${stage.tributary.slot}_bare`
+  let made = 0
+  const published = new Map(capturers.map(({ name }) => [name, 0]))
   const contenders: Contender[] = ['bare', ...capturers.map(({ name }) => name)]
-  await bench.rounds('capture', contenders, async (contender) => {
-    if (contender === 'bare') {
-      const { recordsPerSecond, cpuSeconds, maxRssMb } = await drainBare(run, backlogOf(stage.tributary.slot), rows)
-      return { recordsPerSecond, cpuMicrosPerChange: (cpuSeconds / rows) * 1e6, peakMb: maxRssMb }
-    }
-    return drain(stage, capturers.find(({ name }) => name === contender)!, rows, keysChanged)
-  })
+  await bench.rounds(
+    'capture',
+    contenders,
+    async (contender) => {
+      if (contender === 'bare') {
+        const { recordsPerSecond, cpuSeconds, maxRssMb } = await drainBare(run, bareSlot, rows)
+        return { recordsPerSecond, cpuMicrosPerChange: (cpuSeconds / rows) * 1e6, peakMb: maxRssMb }
+      }
+      const before = published.get(contender as Capturer['name'])!
+      const figures = await drain(stage, capturers.find(({ name }) => name === contender)!, before, made, keys)
+      published.set(contender as Capturer['name'], made)
+      return figures
+    },
+    async (round) => {
+      if (round > 1) await pipeline.dropSlot(bareSlot)
+      await source`SELECT FROM pg_create_logical_replication_slot(${bareSlot}, 'pgoutput')`
+      progress.step(`capture, round ${round}: making ${rows.toLocaleString('en')} changes`)
+      await makeChanges(source, { first: made + 1, count: rows, keys, transactionRows: 1 }, (done) =>
+        progress.update(done, rows),
+      )
+      made += rows
+    },
+  )
 }
-
-const backlogOf = (slot: string) => `${slot}_backlog`
 
 /** Lets a capturer read the table as it is, and ends it, so that it goes on from there later. */
 export async function snapshot(
@@ -75,25 +77,29 @@ export async function snapshot(
   await process.stop()
 }
 
-async function drain(stage: Stage, capturer: Capturer, rows: number, changed: Iterable<string>) {
-  const { pipeline } = stage
-  await pipeline.dropSlot(capturer.slot)
-  await pipeline.copySlot(backlogOf(capturer.slot), capturer.slot)
-  if (capturer.folder !== null) copyFileSync(`${offsetsFile(capturer.folder)}.backlog`, offsetsFile(capturer.folder))
+/** Drains all changes after the first `published` up to `made`: those of former rounds too, when it failed then. */
+async function drain(stage: Stage, capturer: Capturer, published: number, made: number, keys: number) {
+  const { flow } = stage.pipeline
+  const changes = made - published
+  const changed = await flow.source<{ key: string }[]>`
+    SELECT DISTINCT bench_key(number, ${keys}::bigint)::text AS key FROM generate_series(${published + 1}::bigint, ${made}::bigint) AS number`
   const from = await stage.place(capturer.topic)
   const process = await capturer.start()
-  const to = await stage.untilAppended(capturer, process, from, rows)
+  const to = await stage.untilAppended(capturer, process, from, changes)
   const peakMb = process.peakMb()
   const done = await stage.read(capturer, from, to)
   const cpuSeconds = process.cpuSecondsBetween(done.firstAppendMs, done.lastAppendMs)
   await process.stop()
-  if (done.records !== rows) throw new Void(`published ${done.records} records for ${rows} changes`)
-  await stage.compareRows(done, changed)
+  if (done.records !== changes) throw new Void(`published ${done.records} records for ${changes} changes`)
+  await stage.compareRows(
+    done,
+    changed.map(({ key }) => key),
+  )
   return {
     recordsPerSecond: done.recordsPerSecond,
     secondHalfPerSecond: done.secondHalfPerSecond,
     bytesPerChange: done.bytes / done.records,
-    cpuMicrosPerChange: (cpuSeconds / rows) * 1e6,
+    cpuMicrosPerChange: (cpuSeconds / changes) * 1e6,
     peakMb,
     startToFirstMs: done.firstAppendMs - process.startedAtMs,
   }

@@ -52,10 +52,6 @@ const LOGGING: Settings = {
 
 const READY_MS_MAX = 300_000
 
-export function offsetsFile(folder: string): string {
-  return join(folder, 'offsets')
-}
-
 export async function startWorker(order: WorkerOrder): Promise<ConnectWorker> {
   const { artifacts, brokers, folder, connector, plugins } = order
   mkdirSync(folder, { recursive: true })
@@ -69,7 +65,7 @@ export async function startWorker(order: WorkerOrder): Promise<ConnectWorker> {
     'bootstrap.servers': brokers,
     listeners: `http://127.0.0.1:${port}`,
     'plugin.path': plugins.map((name) => artifacts.plugins[name]).join(','),
-    'offset.storage.file.filename': offsetsFile(folder),
+    'offset.storage.file.filename': join(folder, 'offsets'),
     // As the properties that Kafka is shipped with.
     'offset.flush.interval.ms': 10_000,
     ...order.worker,

@@ -106,6 +106,8 @@ export function sourceSettings({ name, connector, url, topicPrefix, slot, public
     'slot.name': slot,
     'publication.name': publication,
     'publication.autocreate.mode': 'disabled',
+    // What tributary tells itself through the log: each would be a record, on a topic that is not there.
+    'message.prefix.exclude.list': 'tributary.*',
     ...VARIANTS[name].source,
   }
 }
