@@ -20,8 +20,9 @@ export interface Plot {
   readonly format: (value: number) => string
 }
 
-const WIDTH = 760
-const LABEL_WIDTH = 250
+const WIDTH = 820
+/** For 40 characters, in the widest of the fonts that a reader may have. */
+const LABEL_WIDTH = 310
 const VALUE_WIDTH = 90
 const BAR = 22
 const GAP = 6
