@@ -70,7 +70,8 @@ function brokerProperties(logDir: string, port: number, controllerPort: number):
     'default.replication.factor': 1,
     'min.insync.replicas': 1,
     'offsets.topic.replication.factor': 1,
-    'offsets.topic.num.partitions': 8,
+    // One, so that all groups have their coordinator as soon as one has it.
+    'offsets.topic.num.partitions': 1,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
     'transaction.state.log.num.partitions': 4,

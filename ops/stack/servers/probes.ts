@@ -8,7 +8,11 @@ export const REGISTRY_PATH = '/apis/ccompat/v7'
 const ANSWER_TIMEOUT_MS = 2_000
 const ANSWER_BYTES_MAX = 64 * 1024
 
-const KAFKA_METADATA = { apiKey: 3, apiVersion: 1 }
+/** Kafka's numbers of requests. */
+const FIND_COORDINATOR = 10
+const DESCRIBE_GROUPS = 15
+/** A group that nobody joins. */
+const PROBE_GROUP = 'tributary.ready'
 const CORRELATION_ID = 0x7472
 
 /**
@@ -35,18 +39,39 @@ function ask(port: number, request: Buffer, isWhole: (answer: Buffer) => boolean
   })
 }
 
-/** Whether the broker answers a Metadata request (v1, no topics) with at least one broker: then it is registered and serves clients. */
+/**
+ * Whether the broker coordinates consumer groups. The first question for a coordinator has it make the topic of the groups' offsets, and until
+ * that is loaded whoever joins a group is refused.
+ */
 async function kafkaIsReady(port: number): Promise<boolean> {
-  const request = Buffer.alloc(4 + 2 + 2 + 4 + 2 + 4)
-  request.writeInt32BE(request.length - 4, 0)
-  request.writeInt16BE(KAFKA_METADATA.apiKey, 4)
-  request.writeInt16BE(KAFKA_METADATA.apiVersion, 6)
-  request.writeInt32BE(CORRELATION_ID, 8)
-  request.writeInt16BE(-1, 12) // no client id
-  request.writeInt32BE(0, 14) // no topics
-  const answer = await ask(port, request, (bytes) => bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0))
-  if (answer === undefined || answer.length < 12) return false
-  return answer.readInt32BE(4) === CORRELATION_ID && answer.readInt32BE(8) >= 1
+  const found = await askKafka(port, FIND_COORDINATOR, kafkaString(PROBE_GROUP))
+  if (found === undefined || found.readInt16BE(0) !== 0) return false
+  // An array of one group to describe, and an array of one answer that begins with its error.
+  const described = await askKafka(
+    port,
+    DESCRIBE_GROUPS,
+    Buffer.concat([Buffer.from([0, 0, 0, 1]), kafkaString(PROBE_GROUP)]),
+  )
+  return described !== undefined && described.length >= 6 && described.readInt16BE(4) === 0
+}
+
+/** @returns the answer behind its length and correlation id, or undefined */
+async function askKafka(port: number, apiKey: number, body: Buffer): Promise<Buffer | undefined> {
+  const head = Buffer.alloc(4 + 2 + 2 + 4 + 2)
+  head.writeInt32BE(head.length - 4 + body.length, 0)
+  head.writeInt16BE(apiKey, 4)
+  head.writeInt16BE(0, 6) // version
+  head.writeInt32BE(CORRELATION_ID, 8)
+  head.writeInt16BE(-1, 12) // no client id
+  const isWhole = (bytes: Buffer) => bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)
+  const answer = await ask(port, Buffer.concat([head, body]), isWhole)
+  if (answer === undefined || answer.length < 10 || answer.readInt32BE(4) !== CORRELATION_ID) return undefined
+  return answer.subarray(8)
+}
+
+function kafkaString(text: string): Buffer {
+  const bytes = Buffer.from(text)
+  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 0xff]), bytes])
 }
 
 /** Whether the registry lists its subjects. */
