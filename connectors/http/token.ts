@@ -1,4 +1,5 @@
 import { TributaryError } from '../../schemas/errors.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 
 export interface Token {
   readonly value: string
@@ -48,23 +49,11 @@ export function createTokenSource(
         // Everyone who waits for it may have gone when it fails; whoever is left sees it below.
         asking.catch(() => {})
       }
-      return await orAborted(asking, signal)
+      return signal === undefined ? await asking : await unlessAborted(asking, signal)
     },
     refused(token) {
       if (held?.token === token) held = null
     },
-  }
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }
 

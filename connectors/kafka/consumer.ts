@@ -1,5 +1,6 @@
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { openAdmin, requireTopics, topicsMissing, unreachable } from './admin.ts'
 import { brokersOf } from './client.ts'
 import { isPlaceholder } from './compacted-away.ts'
@@ -136,7 +137,7 @@ export function memberOf(consumer: Consumer, kafka: Kafka, options: GroupOptions
       if (offsets.length === 0) return
       const commits = offsets.map(({ topic, partition, next }) => ({ topic, partition, offset: next.toString() }))
       // The library tries again for minutes where nobody answers.
-      await unlessAborted(over.signal, consumer.commitOffsets(commits))
+      await unlessAborted(consumer.commitOffsets(commits), over.signal)
     },
     close() {
       over.abort(new Error('this member has left its group'))
@@ -206,19 +207,6 @@ async function leave(consumer: Consumer, withinMs: number): Promise<void> {
     await Promise.race([consumer.disconnect(), late.promise])
   } finally {
     clearTimeout(timer)
-  }
-}
-
-/** The result of `work`, or the reason of the signal as soon as it aborts. */
-async function unlessAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  if (signal.aborted) abort()
-  try {
-    await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }
 

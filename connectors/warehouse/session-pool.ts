@@ -1,3 +1,4 @@
+import { unlessAborted } from '../unless-aborted.ts'
 import type { Session } from './session.ts'
 
 /** Up to `size` sessions, each lent to one caller at a time, opened when they are needed. */
@@ -78,11 +79,8 @@ export class SessionPool {
   async #session(signal: AbortSignal): Promise<Session> {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) if (idle.usable) return idle
     const opening = this.#open()
-    const { promise: aborted, reject } = Promise.withResolvers<never>()
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
-      return await Promise.race([aborted, opening])
+      return await unlessAborted(opening, signal)
     } catch (error) {
       // The caller has the error; a session that opens after all is not wanted any more.
       opening.then(
@@ -90,8 +88,6 @@ export class SessionPool {
         () => undefined,
       )
       throw error
-    } finally {
-      signal.removeEventListener('abort', onAbort)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../unless-aborted.ts'
 import type { Sql } from '../connection.ts'
 import { failure, isNoRoom } from '../failure.ts'
 import type { OnNotice } from '../notice.ts'
@@ -92,6 +93,7 @@ export function planTurns({ sql, source, onNotice, work, rowsPerSecond, start, s
     async next() {
       if (work.open().length === 0 || performance.now() < notBeforeMs) return undefined
       try {
+        // A segment that starts nevertheless ends by the same signal.
         return await unlessAborted(
           isFree().then((free) => (free ? start() : undefined)),
           signal,
@@ -117,18 +119,5 @@ export function planTurns({ sql, source, onNotice, work, rowsPerSecond, start, s
       const pauseMs = rowsPerSecond === undefined ? 0 : (segment.rowsRead() / rowsPerSecond) * 1_000
       notBeforeMs = performance.now() + (segment.isBlocked() ? PAUSE_MS : pauseMs)
     },
-  }
-}
-
-/** A segment that starts nevertheless ends by the same signal. */
-async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  try {
-    return await Promise.race([answer, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }
