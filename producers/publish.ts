@@ -12,6 +12,11 @@ export const QUEUE_ITEMS_MAX = 50_000
 const RECORD_BYTES = 100
 /** How often a position is stored, at most: what the source is told to forget is what was stored. */
 const STORE_INTERVAL_MS = 1_000
+/**
+ * Sends start at least so far apart. A change that comes alone goes at once; under a steady rate a send takes what came meanwhile, as each
+ * one is a request to the broker, and then one of every subscriber to its destination.
+ */
+const SEND_INTERVAL_MS = 5
 
 /** The bounded queue between encode and publish. One producer of items, one consumer. */
 export class PublishQueue {
@@ -146,6 +151,10 @@ export async function publish(queue: PublishQueue, options: PublishOptions): Pro
     storeAtMs = performance.now() + STORE_INTERVAL_MS
   }
 
+  const rest = async (ms: number) => {
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
+  }
+
   try {
     for (;;) {
       const plan = await queue.take(unstored === null ? null : Math.max(0, storeAtMs - performance.now()))
@@ -157,6 +166,7 @@ export async function publish(queue: PublishQueue, options: PublishOptions): Pro
       }
       unstored = plan.settles ?? unstored
       if (plan.stores || performance.now() >= storeAtMs) await store()
+      await rest(startedAt + SEND_INTERVAL_MS - performance.now())
     }
     await store()
   } catch (error) {

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { OutgoingRecord, Producer } from '../../connectors/kafka/producer.ts'
 import type { QueueItem } from '../../producers/encode.ts'
 import { PublishQueue, publish, QUEUE_BYTES_MAX } from '../../producers/publish.ts'
@@ -184,4 +184,32 @@ test('one send at a time, in the order of the queue, to its end', async () => {
   queue.end()
   await running
   expect(sent).toEqual(Array.from({ length: 50 }, (_, index) => String(index)))
+})
+
+test('a change that comes alone is sent at once, and those that follow it closely go together', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const queue = new PublishQueue()
+  const sends: string[][] = []
+  const running = publishing(
+    queue,
+    producerThat(async (records) => {
+      sends.push(records.map(({ key }) => key))
+    }),
+  )
+  const comes = async (key: string, afterMs: number) => {
+    await vi.advanceTimersByTimeAsync(afterMs)
+    await queue.push([record(key, 1)])
+    await vi.advanceTimersByTimeAsync(0)
+  }
+  await comes('a', 0)
+  expect(sends).toEqual([['a']])
+  await comes('b', 1)
+  await comes('c', 1)
+  expect(sends).toEqual([['a']])
+  await comes('d', 100)
+  expect(sends).toEqual([['a'], ['b', 'c'], ['d']])
+  queue.end()
+  await vi.advanceTimersByTimeAsync(100)
+  await running
 })
