@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { systemCode } from '../../schemas/errors.ts'
 import { markAsOwnMemory } from '../../schemas/large-value.ts'
+import { within } from '../within.ts'
 import { type BlobStore, corrupt, isBlobName, missing, requireClaim, type StoredBlob, unreachable } from './store.ts'
 
 /** What marks a folder as a blob store. Without it the folder may be the empty place of a disk that is not mounted. */
@@ -25,17 +26,12 @@ export function openFolderStore(path: string): BlobStore {
   const uriOf = (sha256: string) => pathToFileURL(fileOf(sha256)).href
 
   /** @throws TributaryError `blob-store-unreachable` for whatever the file system says, unless it is an error of ours */
-  async function within<T>(work: () => Promise<T>, bytes = 0): Promise<T> {
-    const late = Promise.withResolvers<never>()
-    const limitMs = Math.ceil(TIMEOUT_MS + bytes / TIMEOUT_BYTES_PER_MS)
-    const timer = setTimeout(() => late.reject(new Error(`no answer within ${limitMs} ms`)), limitMs)
+  async function ask<T>(work: () => Promise<T>, bytes = 0): Promise<T> {
     try {
-      return await Promise.race([work(), late.promise])
+      return await within(TIMEOUT_MS + bytes / TIMEOUT_BYTES_PER_MS, work())
     } catch (error) {
       if (error instanceof Error && error.name === 'TributaryError') throw error
       throw unreachable(`the blob folder ${root} cannot be used (${codeOf(error)})`, error)
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -50,7 +46,7 @@ export function openFolderStore(path: string): BlobStore {
   return {
     uriOf,
     put: (sha256, bytes, chunks, signal) =>
-      within(async () => {
+      ask(async () => {
         const file = fileOf(requireName(sha256))
         if (await renew(file, bytes)) return
         await requireMark()
@@ -74,7 +70,7 @@ export function openFolderStore(path: string): BlobStore {
       }, bytes),
     get: async (claim, signal) => {
       const bytes = requireClaim(claim)
-      return await within(async () => {
+      return await ask(async () => {
         const uri = uriOf(claim.sha256)
         const handle = await openBlob(fileOf(claim.sha256))
         if (handle === undefined) {
@@ -93,9 +89,9 @@ export function openFolderStore(path: string): BlobStore {
         }
       }, bytes)
     },
-    list: () => listBlobs(root, requireMark, within),
+    list: () => listBlobs(root, requireMark, ask),
     remove: (sha256, ifNotRenewedSinceMs) =>
-      within(async () => {
+      ask(async () => {
         const file = fileOf(requireName(sha256))
         const before = await modified(file)
         if (before === undefined) return 'absent'
@@ -112,9 +108,9 @@ export function openFolderStore(path: string): BlobStore {
         await rm(aside, { force: true })
         return 'removed'
       }),
-    plan: () => within(async () => ((await exists(join(root, MARK))) ? [] : [`make the blob folder ${root}`])),
+    plan: () => ask(async () => ((await exists(join(root, MARK))) ? [] : [`make the blob folder ${root}`])),
     provision: () =>
-      within(async () => {
+      ask(async () => {
         await mkdir(root, { recursive: true, mode: 0o700 })
         await writeFile(join(root, MARK), '', { flag: 'a' })
       }),
@@ -186,19 +182,19 @@ async function openBlob(file: string): Promise<FileHandle | undefined> {
 async function* listBlobs(
   root: string,
   requireMark: () => Promise<void>,
-  within: <T>(work: () => Promise<T>) => Promise<T>,
+  ask: <T>(work: () => Promise<T>) => Promise<T>,
 ): AsyncGenerator<StoredBlob> {
-  await within(requireMark)
-  await within(() => removeLeftovers(join(root, INCOMING)))
-  for (const first of await within(() => entries(root)))
-    for (const second of await within(() => entries(join(root, first))))
-      for (const name of await within(() => entries(join(root, first, second)))) {
+  await ask(requireMark)
+  await ask(() => removeLeftovers(join(root, INCOMING)))
+  for (const first of await ask(() => entries(root)))
+    for (const second of await ask(() => entries(join(root, first))))
+      for (const name of await ask(() => entries(join(root, first, second)))) {
         const path = join(root, first, second, name)
         const sha256 = name.endsWith(ASIDE) ? name.slice(0, -ASIDE.length) : name
         if (!isBlobName(sha256) || !sha256.startsWith(first + second)) continue
         // Left by a removal that was cut off: it may have been renewed in its last moment.
-        if (name !== sha256) await within(() => moved(path, path.slice(0, -ASIDE.length)))
-        const facts = await within(() => factsOf(join(root, first, second, sha256)))
+        if (name !== sha256) await ask(() => moved(path, path.slice(0, -ASIDE.length)))
+        const facts = await ask(() => factsOf(join(root, first, second, sha256)))
         if (facts !== undefined) yield { sha256, bytes: facts.size, renewedAtMs: facts.mtimeMs }
       }
 }

@@ -1,5 +1,6 @@
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
+import { within } from '../within.ts'
 import { brokersOf } from './client.ts'
 import type { TopicPartition } from './consumer.ts'
 
@@ -102,18 +103,14 @@ export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promi
 
 /** Connects and hears an answer: a connection alone may lead to something that is no broker. */
 async function reach(admin: Admin, brokers: readonly string[]): Promise<void> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${REACH_MS_MAX / 1000} s`)), REACH_MS_MAX)
   const connecting = admin.connect().then(() => admin.describeCluster())
   try {
-    await Promise.race([connecting, late.promise])
+    await within(REACH_MS_MAX, connecting)
   } catch (cause) {
     // The library goes on trying behind our back; what it then says is of no interest.
     connecting.catch(() => {})
     admin.disconnect().catch(() => {})
     throw unreachable(brokers, cause)
-  } finally {
-    clearTimeout(timer)
   }
 }
 

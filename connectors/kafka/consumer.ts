@@ -1,6 +1,7 @@
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
 import { unlessAborted } from '../unless-aborted.ts'
+import { within } from '../within.ts'
 import { openAdmin, requireTopics, topicsMissing, unreachable } from './admin.ts'
 import { brokersOf } from './client.ts'
 import { isPlaceholder } from './compacted-away.ts'
@@ -143,7 +144,10 @@ export function memberOf(consumer: Consumer, kafka: Kafka, options: GroupOptions
       over.abort(new Error('this member has left its group'))
       // The library cannot leave a group that it is about to join: it would wait for it, which takes as long as the rebalance.
       if (!joined) cut()
-      closing ??= leave(consumer, options.sessionTimeoutMs).finally(() => {
+      const { sessionTimeoutMs } = options
+      const late = `the group was not left within ${sessionTimeoutMs / 1000} s`
+      // For longer than the session nobody need wait: the group then goes on without this member anyway.
+      closing ??= within(sessionTimeoutMs, consumer.disconnect(), late).finally(() => {
         cut()
         options.onRevoked()
       })
@@ -196,17 +200,6 @@ async function startOffsets(kafka: Kafka, options: GroupOptions): Promise<Map<st
     )
   } finally {
     await admin.close()
-  }
-}
-
-/** For longer than the session nobody need wait: the group then goes on without this member anyway. */
-async function leave(consumer: Consumer, withinMs: number): Promise<void> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`the group was not left within ${withinMs / 1000} s`)), withinMs)
-  try {
-    await Promise.race([consumer.disconnect(), late.promise])
-  } finally {
-    clearTimeout(timer)
   }
 }
 
