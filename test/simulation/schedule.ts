@@ -75,12 +75,13 @@ function trailOf({ trail, origin }: World<Upstream>): string {
   return [...origin.trail, ...trail].sort((one, other) => at(one) - at(other)).join('\n')
 }
 
-type Action = (system: System) => void
+type Action = (system: System) => unknown
 
 /** What may happen next, and how often where all is as usual. */
 const BUSINESS: readonly [number, Action][] = [
   [9, ({ upstream }) => upstream.database.write()],
-  [40, ({ upstream }) => upstream.answer()],
+  // Where nothing is asked, a capture may be resting between two sends.
+  [40, ({ upstream, world }) => upstream.answer() || world.pass(5)],
   [10, ({ world }) => world.fetch(1 + world.random.upTo(4))],
   [5, commit],
   [35, ({ world }) => world.answerCall()],
