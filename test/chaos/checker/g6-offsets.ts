@@ -1,5 +1,5 @@
-import type { ProgressSample, RunHistory, TopicEntry } from '../histories/history.ts'
-import { compare, newest, type ObjectHistory, project, same, violation } from './objects.ts'
+import type { EffectEntry, ProgressSample, RunHistory, TopicEntry } from '../histories/history.ts'
+import { compare, type ObjectHistory, project, same, violation } from './objects.ts'
 import type { Verdict, Violation } from './verdict.ts'
 
 /**
@@ -14,16 +14,20 @@ export function checkG6({ about, progress }: RunHistory, objects: readonly Objec
       const names = fields[object.entity]
       if (names === undefined) continue
       const place = `${object.entity}/${object.topic[0]?.partition}`
+      const finished = finishedBy(object, name, names)
       let passed = 0
+      let record: TopicEntry | undefined
       for (const sample of progress) {
         const committed = sample.committed[name]?.[place] ?? 0
-        const before = object.topic.filter(({ offset }) => offset < committed)
+        const before = passed
         // Each record is looked at once: when it is passed. A group that goes back repeats.
-        if (before.length <= passed) continue
-        passed = before.length
-        const record = newest(before)!
+        for (; passed < object.topic.length && object.topic[passed]!.offset < committed; passed++) {
+          const next = object.topic[passed]!
+          if (record === undefined || compare(next, record) >= 0) record = next
+        }
+        if (record === undefined || passed === before) continue
         compared++
-        if (isFinished(object, record, sample, name, names)) continue
+        if (finished(record, sample)) continue
         violations.push(
           violation(
             'G6',
@@ -37,22 +41,22 @@ export function checkG6({ about, progress }: RunHistory, objects: readonly Objec
   return { guarantee: 'G6', compared, violations }
 }
 
-function isFinished(
-  object: ObjectHistory,
-  record: TopicEntry,
-  sample: ProgressSample,
-  name: string,
-  names: readonly string[],
-): boolean {
-  const effects = (object.effects.get(name) ?? []).filter(
-    ({ number, result }) => result === 'applied' && number <= (sample.effects[name] ?? 0),
-  )
-  if (effects.some((effect) => effect.version !== null && compare(effect, record) >= 0)) return true
-  // It differed in nothing from what is held, or was undone by a newer one with which it was taken together.
-  const held = effects.at(-1)?.after ?? null
-  const asNew = object.topic.filter((one) => compare(one, record) >= 0)
-  if (asNew.some(({ fields }) => same(project(fields, names), held))) return true
-  return (object.letters.get(name) ?? []).some(
-    ({ atMs, letter }) => letter && atMs <= sample.atMs && compare(letter, record) >= 0,
-  )
+/** Whether a record of an object was finished at a sample; for samples in the order of time, as the effects are gone through once. */
+function finishedBy(object: ObjectHistory, name: string, names: readonly string[]) {
+  const effects = (object.effects.get(name) ?? []).filter(({ result }) => result === 'applied')
+  const letters = object.letters.get(name) ?? []
+  let passed = 0
+  let newest: EffectEntry | undefined
+  return (record: TopicEntry, sample: ProgressSample): boolean => {
+    for (; passed < effects.length && effects[passed]!.number <= (sample.effects[name] ?? 0); passed++) {
+      const next = effects[passed]!
+      if (next.version !== null && (newest === undefined || compare(next, newest) >= 0)) newest = next
+    }
+    if (newest !== undefined && compare(newest, record) >= 0) return true
+    // It differed in nothing from what is held, or was undone by a newer one with which it was taken together.
+    const held = effects[passed - 1]?.after ?? null
+    const isAsHeld = ({ fields }: TopicEntry) => same(project(fields, names), held)
+    if (isAsHeld(record) || object.topic.some((one) => compare(one, record) >= 0 && isAsHeld(one))) return true
+    return letters.some(({ atMs, letter }) => letter && atMs <= sample.atMs && compare(letter, record) >= 0)
+  }
 }
