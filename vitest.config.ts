@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /** What a test needs is in its suffix. Only a run with tests that need the local stack starts it. */
 const STACK_TESTS = ['test/**/*.int.test.ts', 'test/**/*.chaos.test.ts']
+/** These replace modules, and no other file may meet those in their place. */
+const MOCK_TESTS = ['test/**/*.mock.test.ts']
 
 export default defineConfig({
   test: {
@@ -10,10 +12,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: STACK_TESTS,
+          exclude: [...STACK_TESTS, ...MOCK_TESTS],
+          // The files of a worker share their modules: to load them again for each costs more time than the tests themselves.
+          isolate: false,
+          maxWorkers: 2,
           testTimeout: 60_000,
         },
       },
+      { test: { name: 'mock', include: MOCK_TESTS, maxWorkers: 2, testTimeout: 60_000 } },
       {
         test: {
           name: 'stack',
