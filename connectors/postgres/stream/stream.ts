@@ -97,11 +97,15 @@ export function followStream(options: StreamOptions): StreamFollower {
     if (table !== undefined && plan?.problem === undefined) await options.onRelation?.(table)
   }
 
-  /** Whether all that the server sent before `position` shows that it has nothing more below the bound. */
+  /**
+   * Whether all that the server sent before `position` shows that it has nothing more below the bound. Past that nothing is covered: what is
+   * put into the stream at the bound or behind it is still to come.
+   */
   function covered(position: bigint, bound: bigint | undefined): boolean {
     if (inTransaction) return false
-    options.onCovered(position, null)
-    return bound !== undefined && position >= bound
+    const isReached = bound !== undefined && position >= bound
+    options.onCovered(isReached ? bound : position, null)
+    return isReached
   }
 
   /** Carries out what a message asks for, or hands it on; what is meant for another capture of this database is passed over. */

@@ -73,6 +73,14 @@ test('a keep-alive reaches the bound between transactions only', async () => {
   expect(await follower.consume(inside, 0, 100n, out)).toEqual({ why: 'bound', index: 5 })
 })
 
+test('a keep-alive past the bound covers no more than the bound: what comes there is below the keep-alive', async () => {
+  const { out, follower, moments } = follow()
+  expect(await follower.consume([keepAlive(99n), keepAlive(300n)], 0, 100n, out)).toEqual({ why: 'bound', index: 2 })
+  expect(moments).toEqual(['covered 99', 'covered 100'])
+  await follower.consume([keepAlive(300n)], 0, undefined, out)
+  expect(moments.at(-1)).toBe('covered 300')
+})
+
 test('a row of one message has two ordinals, whatever else the transaction holds', async () => {
   const other = relation(2, 'other', [['id', 20]])
   const batch = [
