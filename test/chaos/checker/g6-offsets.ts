@@ -1,5 +1,5 @@
 import type { EffectEntry, ProgressSample, RunHistory, TopicEntry } from '../histories/history.ts'
-import { compare, type ObjectHistory, project, same, violation } from './objects.ts'
+import { compare, newer, type ObjectHistory, project, same, violation } from './objects.ts'
 import type { Verdict, Violation } from './verdict.ts'
 
 /**
@@ -21,10 +21,8 @@ export function checkG6({ about, progress }: RunHistory, objects: readonly Objec
         const committed = sample.committed[name]?.[place] ?? 0
         const before = passed
         // Each record is looked at once: when it is passed. A group that goes back repeats.
-        for (; passed < object.topic.length && object.topic[passed]!.offset < committed; passed++) {
-          const next = object.topic[passed]!
-          if (record === undefined || compare(next, record) >= 0) record = next
-        }
+        for (; passed < object.topic.length && object.topic[passed]!.offset < committed; passed++)
+          record = newer(record, object.topic[passed]!)
         if (record === undefined || passed === before) continue
         compared++
         if (finished(record, sample)) continue
@@ -50,7 +48,7 @@ function finishedBy(object: ObjectHistory, name: string, names: readonly string[
   return (record: TopicEntry, sample: ProgressSample): boolean => {
     for (; passed < effects.length && effects[passed]!.number <= (sample.effects[name] ?? 0); passed++) {
       const next = effects[passed]!
-      if (next.version !== null && (newest === undefined || compare(next, newest) >= 0)) newest = next
+      if (next.version !== null) newest = newer(newest, next)
     }
     if (newest !== undefined && compare(newest, record) >= 0) return true
     // It differed in nothing from what is held, or was undone by a newer one with which it was taken together.

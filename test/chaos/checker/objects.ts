@@ -95,12 +95,16 @@ export function compare(a: { readonly version: string | null }, b: { readonly ve
   return compareVersions(versionOf(a), versionOf(b))
 }
 
+type Versioned = { readonly version: string | null }
+
+/** The newer by version; of equal ones the second. */
+export function newer<T extends Versioned>(best: T | undefined, next: T): T {
+  return best === undefined || compare(next, best) >= 0 ? next : best
+}
+
 /** The newest by version; of equal ones the last. */
-export function newest<T extends { readonly version: string | null }>(entries: readonly T[]): T | undefined {
-  return entries.reduce<T | undefined>(
-    (best, entry) => (best === undefined || compare(entry, best) >= 0 ? entry : best),
-    undefined,
-  )
+export function newest<T extends Versioned>(entries: readonly T[]): T | undefined {
+  return entries.reduce<T | undefined>(newer, undefined)
 }
 
 export function violation(guarantee: Guarantee | 'recording', { entity, key }: ObjectHistory, what: string): Violation {
