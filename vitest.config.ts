@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { ChaosFirst } from './test/support/chaos-first.ts'
 
 /** What a test needs is in its suffix. Only a run with tests that need the local stack starts it. */
 const STACK_TESTS = ['test/**/*.int.test.ts', 'test/**/*.chaos.test.ts']
@@ -7,6 +8,7 @@ const MOCK_TESTS = ['test/**/*.mock.test.ts']
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: ChaosFirst },
     projects: [
       {
         test: {
