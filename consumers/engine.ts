@@ -10,6 +10,7 @@ import type { Waiting } from './lanes/lanes.ts'
 import { ownBytes } from './lanes/own-bytes.ts'
 import { NO_TRIALS } from './lanes/trials.ts'
 import { deadLetterRecord } from './letters/dead-letter.ts'
+import type { MemberLoad } from './observer.ts'
 
 /** What one member holds in memory, at most: unfinished records, and bytes of the values that wait or are under way. */
 export const RECORDS_MAX = 100_000
@@ -159,6 +160,14 @@ export class Engine {
   /** The partitions held now. */
   get assignments(): Iterable<Assignment> {
     return this.#assignments.values()
+  }
+
+  /** What is under way now. */
+  get load(): MemberLoad {
+    const parkedKeys = new Map([...this.#routes.values()].map(({ mapping }) => [mapping.entity.name, 0]))
+    for (const { scope, lanes } of this.#assignments.values())
+      parkedKeys.set(scope.entity, parkedKeys.get(scope.entity)! + lanes.delayedKeys)
+    return { requests: this.#underWay, requestsMax: this.#context.health.limit, parkedKeys }
   }
 
   /** The assignment of a partition that is held now. */

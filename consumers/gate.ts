@@ -37,13 +37,13 @@ async function gateGroup(
   }))
   const answers = await ledger.gate(assignment.scope, token, requests)
   if (answers === 'fenced') return assignment.refused(token)
-  let stale = 0
+  const unwanted = { duplicate: 0, stale: 0 }
   /** Ended before the lane goes on, so that no letter of a newer record of the key is ended by it. */
   const ended: Item[] = []
   for (const [index, item] of items.entries()) {
     const answer = answers[index]!
-    if (answer[0] === 's') {
-      stale += item.record.tickets.length
+    if (answer[0] !== 'g') {
+      unwanted[answer[0] === 'e' ? 'duplicate' : 'stale'] += item.record.tickets.length
       if (endsLetter(item, answer)) ended.push(item)
       else finish(item, 'stale')
       continue
@@ -66,7 +66,8 @@ async function gateGroup(
     )
     for (const item of ended) finish(item, 'stale')
   }
-  if (stale > 0) observer.gated(route.mapping.entity.name, 'stale', stale)
+  for (const reason of ['duplicate', 'stale'] as const)
+    if (unwanted[reason] > 0) observer.gated(route.mapping.entity.name, reason, unwanted[reason])
 }
 
 /** A dead letter that came back, and is not wanted any more: its subscriber has what it holds, or newer. */

@@ -225,16 +225,23 @@ function createConsumer(
       }
     },
     onAssigned(partitions) {
+      tellReleased(engine, options)
       engine.assigned(partitions)
       options.onReady(true)
     },
     onRevoked() {
+      tellReleased(engine, options)
       engine.revoked()
       options.onReady(false)
     },
     onHeartbeat: () => membership.confirmed(),
     onCrash: fail,
   })
+}
+
+/** Its partitions are taken away: how far behind they are is for others to say. */
+function tellReleased(engine: Engine, { observer }: DeliveryOptions): void {
+  for (const { scope, partition } of engine.assignments) observer.lag(scope.entity, partition, null)
 }
 
 async function commitRegularly(
@@ -251,7 +258,9 @@ async function commitRegularly(
 
 /** A commit that fails loses nothing: the records come again, and the ledger drops them. */
 async function commit(consumer: GroupConsumer, engine: Engine, options: DeliveryOptions): Promise<void> {
-  for (const { scope, partition, lag } of engine.assignments) options.observer.lag(scope.entity, partition, lag)
+  const { observer, routes } = options
+  for (const { scope, partition, lag } of engine.assignments) observer.lag(scope.entity, partition, lag)
+  observer.load(routes[0]!.mapping.entity.class, engine.load)
   const ready = engine.committable()
   try {
     await consumer.commit(

@@ -10,7 +10,7 @@
 -- ARGV[3i+3] 'u' when the asker knows the key to be uncertain, else 'c'
 -- Returns    {'fenced'} when the scope has another owner, or none, or was claimed in a former life of Redis;
 --            else {'ok', answer 1, answer 2, …}, each
---            's' stale: an equal or newer version is applied; then, where a dead letter waits, what the hash has of it (56)
+--            's' stale, as a newer version is applied, or 'e' as this one is; then, where a dead letter waits, what the hash has of it (56)
 --            'g' go: then state ('n' none, 'l' live, 'd' deleted), 'u' or 'c', ms that a lost request can still take (14 digits),
 --                '0' all well · 'f' it has failed · '1' a dead letter of it waits; then, unless '0', what the hash has of it (56);
 --                what was applied
@@ -76,7 +76,7 @@ for i = 1, #KEYS - 2 do
     if uncertain then
       redis.call('SET', KEYS[i + 2], version .. state .. run .. NONE .. till .. dead .. newest .. prints, 'KEEPTTL')
     end
-    answers[i + 1] = 's' .. (dead == '1' and redis.call('HGET', KEYS[2], ARGV[3 * i + 1]) or '')
+    answers[i + 1] = (order == 0 and 'e' or 's') .. (dead == '1' and redis.call('HGET', KEYS[2], ARGV[3 * i + 1]) or '')
   else
     if till == CERTAIN or compare(wanted, newest) > 0 then newest = wanted end
     redis.call('SET', KEYS[i + 2], version .. state .. run .. token .. till .. dead .. newest .. prints, 'KEEPTTL')

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import type { Log } from '../../connectors/kafka/client.ts'
 import { TributaryError } from '../../schemas/errors.ts'
+import { type LedgerServerState, parseServerState } from './server-state.ts'
 import { liveVersion, parseStored, type StoredEntry } from './stored-entry.ts'
 
 /** One subscriber's keys of one partition: what one owner holds, and what one script works on. */
@@ -151,7 +152,7 @@ export class Ledger {
 
   /**
    * Asks for each key whether its version is still wanted, and marks those that are as in flight under this token.
-   * @returns one answer a request (`s`, or what `parseAnswer` reads), or `fenced` when the scope has another owner
+   * @returns one answer a request (`s` or `e`, or what `parseAnswer` reads), or `fenced` when the scope has another owner
    */
   async gate(scope: Scope, token: string, requests: readonly GateRequest[]): Promise<'fenced' | readonly string[]> {
     const keys = [this.#ownerKey(scope), this.#failingKey(scope)]
@@ -297,6 +298,20 @@ export class Ledger {
         throw this.#unreachable(cause)
       }
     } while (cursor !== '0')
+  }
+
+  /**
+   * What the server says of itself.
+   * @throws TributaryError `ledger-unreachable`, `ledger-unsuitable`
+   */
+  async server(): Promise<LedgerServerState> {
+    try {
+      const state = parseServerState(await this.#redis.info(), Date.now())
+      if (state === null) throw new Error('its INFO says nothing')
+      return state
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
   }
 
   close(): void {

@@ -35,13 +35,15 @@ export function watch(model: ViewAccumulator, declaration: Declaration, onSnapsh
         answered: (_entity, outcome) => model.onAnswered(subscriber, outcome, Date.now()),
         deadLettered: () => model.onDeadLetter(subscriber),
         lag(entity, partition, records) {
-          lags.set(`${entity}/${partition}`, records)
+          if (records === null) lags.delete(`${entity}/${partition}`)
+          else lags.set(`${entity}/${partition}`, records)
           let sum = 0
           for (const lag of lags.values()) sum += lag
           model.setLag(subscriber, sum, Date.now())
         },
         retried: () => {},
         breaker: (entityClass, state) => model.onBreaker(subscriber, entityClass, state, Date.now()),
+        load: () => {},
         batch: () => {},
       }
     },

@@ -18,6 +18,7 @@ const DEAF: Omit<DeliveryObserver, 'lag' | 'received'> = {
   deadLettered() {},
   retried() {},
   breaker() {},
+  load() {},
   batch() {},
 }
 
@@ -59,7 +60,8 @@ export function createCatchUp(
     lag(entity, partition, records) {
       const one = of(entity)
       if (one === 'caught up') return
-      one.lags.set(partition, records)
+      if (records === null) one.lags.delete(partition)
+      else one.lags.set(partition, records)
       const now = nowMs()
       const behind = [...one.lags.values()].reduce((sum, lag) => sum + lag, 0)
       // Partitions are heard of one after the other: it began where the most was to be done.

@@ -70,5 +70,6 @@ export const SILENT_OBSERVER: DeliveryObserver = {
   retried() {},
   breaker() {},
   lag() {},
+  load() {},
   batch() {},
 }

@@ -117,5 +117,6 @@ const SILENT: DeliveryObserver = {
   retried: nothing,
   breaker: nothing,
   lag: nothing,
+  load: nothing,
   batch: nothing,
 }

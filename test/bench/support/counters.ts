@@ -77,7 +77,7 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
         delivery.coalesced += records
       },
       gated(_entity, reason, records) {
-        delivery[reason] += records
+        delivery[reason === 'unchanged' ? reason : 'stale'] += records
       },
       applied({ key, full, fields, latencyMs: latency }) {
         delivery.patches++
@@ -94,9 +94,10 @@ export function createCounters(registry: Registry, entityTopic: string, keepSamp
       retried: () => {},
       breaker: () => {},
       lag(_entity, partition, records) {
-        lags.set(partition, records)
+        lags.set(partition, records ?? 0)
         receivedAtLook = delivery.received
       },
+      load: () => {},
       batch(_entity, changes, ledgerMs, applyMs) {
         delivery.batches++
         delivery.settled += changes

@@ -42,7 +42,7 @@ test(`the scripts order versions as we do (TRIBUTARY_SEED=${SEED})`, async () =>
     for (const [index, answer] of (answers as readonly string[]).entries()) {
       const [one, other] = some[at + index]!
       expect(answer[0], `${packVersion(other)} after ${packVersion(one)}`).toBe(
-        compareVersions(other, one) > 0 ? 'g' : 's',
+        ['s', 'e', 'g'][1 + Math.sign(compareVersions(other, one))],
       )
     }
   }

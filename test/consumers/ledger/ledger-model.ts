@@ -79,7 +79,7 @@ export class LedgerModel {
       const isOlder = wanted < entry.version && !this.#flaws.letsOlderIn
       if (isOlder || (wanted === entry.version && entry.till === CERTAIN)) {
         if (uncertain) this.#set(scope, key, { ...entry, holder: NONE })
-        return `s${entry.dead === '1' ? (this.store.get(failingKey(scope, key)) ?? '') : ''}`
+        return `${wanted === entry.version ? 'e' : 's'}${entry.dead === '1' ? (this.store.get(failingKey(scope, key)) ?? '') : ''}`
       }
       if (entry.till === CERTAIN || wanted > entry.newest) entry.newest = wanted
       this.#set(scope, key, { ...entry, holder: this.#flaws.noMarks ? NONE : token })

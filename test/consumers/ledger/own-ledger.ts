@@ -75,7 +75,7 @@ export function ownerWith(ledger: Ledger, token: string, scope = SCOPE) {
     async gate(key: string, version: Version, uncertain = false) {
       const answers = await ledger.gate(scope, token, [{ key, version: packVersion(version), uncertain }])
       if (answers === 'fenced') return 'fenced'
-      if (answers[0] === 's') return 'stale'
+      if (answers[0]![0] !== 'g') return 'stale'
       const entry = parseAnswer(answers[0]!)
       alone = entry.uncertainForMs === 0
       return entry
