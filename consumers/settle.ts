@@ -3,7 +3,7 @@ import { fateOf } from '../schemas/errors.ts'
 import type { Assignment } from './assignment.ts'
 import { allDone, byAssignment, type DeliveryContext, type Item, type Route } from './item.ts'
 import type { Settled } from './lanes/lanes.ts'
-import { packApplied, packFailures, packVersion } from './ledger/entry.ts'
+import { type LastPatch, packApplied, packFailures, packVersion } from './ledger/entry.ts'
 import type { SettleRequest } from './ledger/ledger.ts'
 import type { DeadLetter } from './letters/dead-letter.ts'
 import { deadLetterRecord, resolvedRecord } from './letters/dead-letter.ts'
@@ -256,7 +256,12 @@ function requestOf(item: Item): SettleRequest | null {
     return { ...head, result: 'failed', applied: packFailures(attempts, firstFailedAtMs) }
   }
   if (CONSEQUENCES[outcome!.kind].next === 'overtaken') return { ...head, result: 'newer', applied: '' }
-  return { ...head, result: 'applied', applied: plan ? packApplied(plan.fingerprints, tagOf(item)) : '' }
+  return { ...head, result: 'applied', applied: plan ? packApplied(plan.fingerprints, tagOf(item), lastPatchOf(plan)) : '' }
+}
+
+function lastPatchOf({ patch, claimed }: NonNullable<Item['plan']>): LastPatch {
+  const sent = patch?.kind === 'upsert' ? Object.keys(patch.fields).length + claimed.length : 0
+  return { atMs: Date.now(), fields: sent }
 }
 
 /** The tag that the destination answered; where nothing was sent, what was known stays. */

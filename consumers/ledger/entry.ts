@@ -19,6 +19,14 @@ export interface LedgerEntry {
   readonly tag: string | null
 }
 
+/** For a person to look at: nothing is decided by it. */
+export interface LastPatch {
+  /** When it was settled, to the second, by the clock of who did. */
+  readonly atMs: number
+  /** How many fields it had; 0 when the subscriber already was so, and for a delete. */
+  readonly fields: number
+}
+
 const STATES = { n: 'none', l: 'live', d: 'deleted' } as const
 
 /** The width of the decimal milliseconds in an entry. */
@@ -71,19 +79,37 @@ export function packVersion(version: Version): string {
   return scratch.toString('hex')
 }
 
-/** Between fingerprints, which are base64, and the tag. */
+/** Between fingerprints, which are base64, and the last patch: seconds since 1970 in base 36, a dot, and its fields. */
+const PATCH_MARK = '@'
+const PATCH = /^([0-9a-z]{1,9})\.(\d{1,6})$/
+/** Between these and the tag. */
 const TAG_MARK = '|'
 /** A longer one is not kept: the next patch then asks for it. */
 const TAG_CHARACTERS_MAX = 256
 
-/** What was applied, as an entry holds it: fingerprints, and the tag behind a mark where there is one. */
-export function packApplied(fingerprints: Fingerprints, tag: string | null | undefined): string {
-  const packed = packFingerprints(fingerprints)
+/** What was applied, as an entry holds it: fingerprints, the last patch, and the tag where there is one. */
+export function packApplied(
+  fingerprints: Fingerprints,
+  tag: string | null | undefined,
+  { atMs, fields }: LastPatch,
+): string {
+  const seconds = Math.floor(atMs / 1000).toString(36)
+  const packed = `${packFingerprints(fingerprints)}${PATCH_MARK}${seconds}.${fields}`
   return tag && tag.length <= TAG_CHARACTERS_MAX ? `${packed}${TAG_MARK}${tag}` : packed
 }
 
 function unpackApplied(packed: string): Pick<LedgerEntry, 'fingerprints' | 'tag'> {
-  const at = packed.indexOf(TAG_MARK)
-  if (at < 0) return { fingerprints: unpackFingerprints(packed), tag: null }
-  return { fingerprints: unpackFingerprints(packed.slice(0, at)), tag: packed.slice(at + 1) }
+  const [rest, tag] = splitAt(packed, TAG_MARK)
+  return { fingerprints: unpackFingerprints(splitAt(rest, PATCH_MARK)[0]), tag }
+}
+
+/** The last patch, from what was applied as an entry holds it; null where that does not say. */
+export function unpackLastPatch(packed: string): LastPatch | null {
+  const [, seconds, fields] = PATCH.exec(splitAt(splitAt(packed, TAG_MARK)[0], PATCH_MARK)[1] ?? '') ?? []
+  return seconds === undefined ? null : { atMs: Number.parseInt(seconds, 36) * 1000, fields: Number(fields) }
+}
+
+function splitAt(text: string, mark: string): [string, string | null] {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)]
 }

@@ -1,4 +1,4 @@
-import { type LedgerEntry, NO_FAILURE, parseAnswer } from './entry.ts'
+import { type LastPatch, type LedgerEntry, NO_FAILURE, parseAnswer, unpackLastPatch } from './entry.ts'
 
 /** An entry as it is stored, read by somebody who does not ask for the key. */
 export interface StoredEntry {
@@ -6,6 +6,8 @@ export interface StoredEntry {
   readonly version: string
   /** Whether an owner has let a request of this key through that is not settled yet. */
   readonly inFlight: boolean
+  /** null where the entry does not say. */
+  readonly lastPatch: LastPatch | null
   /** As the gate would answer it to a new owner. */
   readonly entry: LedgerEntry
 }
@@ -33,7 +35,7 @@ export function parseStored(text: string, failing: string | null, runId: string,
   const leftMs = Math.max(0, Number(till) - nowMs)
   const failures = dead === '0' ? '' : (failing ?? NO_FAILURE)
   const answer = `g${state}${isUncertain ? 'u' : 'c'}${String(leftMs).padStart(CERTAIN.length, '0')}${dead}${failures}${applied}`
-  return { version: version!, inFlight, entry: parseAnswer(answer) }
+  return { version: version!, inFlight, lastPatch: unpackLastPatch(applied), entry: parseAnswer(answer) }
 }
 
 /**

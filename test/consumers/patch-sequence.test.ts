@@ -86,7 +86,7 @@ class Deliverer {
     const request = { key: change.key, version, uncertain: false }
     // Long after the ledger began: what it does not have was never sent.
     const [answer] = this.#ledger.gate(SCOPE, this.#token, LATE_MS, [request], 10 * LATE_MS) as readonly string[]
-    if (answer![0] === 's') return undefined
+    if (answer![0] !== 'g') return undefined
     const entry = parseAnswer(answer!)
     const plan = planPatch(MAPPING, FINGERPRINTER, entry, change, mustBeFull)
     if (fate === 'crash before apply') {
@@ -100,7 +100,7 @@ class Deliverer {
     }
     if (outcome.kind === 'absent') return outcome
     const result = outcome.kind === 'newer' ? ('newer' as const) : ('applied' as const)
-    const applied = packApplied(plan.fingerprints, null)
+    const applied = packApplied(plan.fingerprints, null, { atMs: 0, fields: 1 })
     const { full, state } = plan
     const settled = { key: change.key, version, result, full, state, alone: entry.uncertainForMs === 0, applied }
     expect(this.#ledger.settle(SCOPE, this.#token, true, [settled], 10 * LATE_MS)).toEqual(['settled'])

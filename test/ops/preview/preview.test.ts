@@ -56,8 +56,8 @@ function change(position: bigint, after: Record<string, string | bigint | boolea
 function applied(to: Change): StoredEntry {
   const nothing = parseAnswer(`gnc${'0'.repeat(15)}`)
   const { fingerprints } = planPatch(mapping, createFingerprinter(KEY, mapping.fields), nothing, to, false)
-  const entry = parseAnswer(`glc${'0'.repeat(15)}${packApplied(fingerprints, '"5"')}`)
-  return { version: packVersion(to.version), inFlight: false, entry }
+  const entry = parseAnswer(`glc${'0'.repeat(15)}${packApplied(fingerprints, '"5"', { atMs: 0, fields: 1 })}`)
+  return { version: packVersion(to.version), inFlight: false, lastPatch: null, entry }
 }
 
 const preview = (to: Change, stored: StoredEntry | null, options: { full?: boolean; showPersonal?: boolean } = {}) =>
