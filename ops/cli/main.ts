@@ -2,8 +2,9 @@ import { Command, CommanderError } from 'commander'
 import { blobsCommand } from '../blobs/command.ts'
 import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'
+import { lagCommand } from '../lag/command.ts'
 import { previewCommand } from '../preview/command.ts'
-import { captureCommand, deliverCommand, runCommand } from '../process/command.ts'
+import { captureCommand, deliverCommand, exporterCommand, runCommand } from '../process/command.ts'
 import { provisionCommand } from '../provision/command.ts'
 import { recoverCommand } from '../recover/command.ts'
 import { resyncCommand } from '../resync/command.ts'
@@ -12,6 +13,7 @@ import { snapshotCommand } from '../snapshot/command.ts'
 import { stackCommand } from '../stack/command.ts'
 import { statusCommand } from '../status/command.ts'
 import { subscriberCommand } from '../subscriber/command.ts'
+import { traceCommand } from '../trace/command.ts'
 import { verifyCommand } from '../verify/command.ts'
 import { formatReport, reportOf } from './report.ts'
 
@@ -34,7 +36,10 @@ for (const command of [
   runCommand(),
   captureCommand(),
   deliverCommand(),
+  exporterCommand(),
   statusCommand(),
+  lagCommand(),
+  traceCommand(),
   snapshotCommand(),
   recoverCommand(),
   verifyCommand(),

@@ -11,6 +11,7 @@ import { planProvision } from '../provision/provision.ts'
 import { addressEnvironment } from '../stack/addresses.ts'
 import { dataFolder, defaultDataDir } from '../stack/data-folder.ts'
 import { findOnPath } from '../stack/programs.ts'
+import { isFree } from '../stack/ports.ts'
 import { SERVICE_TITLES } from '../stack/services.ts'
 import { type RunningStack, startStack } from '../stack/stack.ts'
 import { lockOwner } from '../stack/supervision/lock.ts'
@@ -61,13 +62,16 @@ async function main(): Promise<void> {
   }
 }
 
+/** Where `npm run observe` looks for it; any other one when this is taken. */
+const METRICS_PORT = 9464
+
 class Demo {
   readonly #dataDir: string
   readonly #options: DemoOptions
   readonly #stop: () => void
   readonly logFile: string
   readonly #model: ViewAccumulator
-  readonly #hints = { tryIt: '', lookAt: '' }
+  readonly #hints = { tryIt: '', lookAt: '', metrics: '' }
   readonly #systems = new Map<SystemName, OutsideSystem>()
   #view: LiveView | null = null
   #leaveKeys: (() => void) | null = null
@@ -119,7 +123,12 @@ class Demo {
     const parties = { sources: [...declaration.sources.keys()], subscribers: [...declaration.subscribers.keys()] }
     const both = new AbortController()
     const either = AbortSignal.any([signal, both.signal])
-    const pipeline = runProcess(environment, { ...parties, host: '127.0.0.1', port: 0, watcher }, either)
+    const port = (await isFree(METRICS_PORT)) ? METRICS_PORT : 0
+    const onListening = (url: string) => {
+      this.#hints.metrics = `${url}/metrics`
+    }
+    const serving = { host: '127.0.0.1', port, exporter: true, onListening }
+    const pipeline = runProcess(environment, { ...parties, ...serving, watcher }, either)
     const workload = Promise.race([snapshots.promise, aborted(either)]).then(() =>
       runWorkload(urls.erp, { changesPerSecond: CHANGES_PER_SECOND, seed: WORKLOAD_SEED, signal: either }),
     )

@@ -58,6 +58,8 @@ interface Hints {
   readonly tryIt: string
   /** A command, or words, that show it in the warehouse. */
   readonly lookAt: string
+  /** Where Prometheus may ask; '' until it is known. */
+  readonly metrics: string
 }
 
 /** A subscriber that the person at the terminal can fail and heal by a key. */

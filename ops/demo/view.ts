@@ -251,6 +251,7 @@ function footLines(model: ViewModel, inner: number, layout: Layout): Line[] {
   return [
     ...command('Change something yourself', model.hints.tryIt),
     ...(layout.lookAt ? command('and see it in the warehouse', model.hints.lookAt) : []),
+    ...(layout.lookAt ? [[piece('Metrics  ', 'quiet'), piece(model.hints.metrics, 'accent')]] : []),
     rule(inner),
     stopLine(model),
   ]

@@ -1,10 +1,5 @@
 import { Command } from 'commander'
-import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
 import type { StoredEntry } from '../../consumers/ledger/stored-entry.ts'
-import { valueSubject } from '../../schemas/avro.ts'
-import { createDeltaDecoder } from '../../schemas/codec.ts'
-import { parseDeletion } from '../../schemas/deletion.ts'
-import type { Change } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { entityTopic } from '../../schemas/topics.ts'
 import { versionFromBytes } from '../../schemas/version.ts'
@@ -14,7 +9,7 @@ import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { findSubscriber, openDestination, openLedger } from '../process/delivery.ts'
 import { type Environment, openEnvironment } from '../process/environment.ts'
 import { formatPreview, previewJson, type ShownPreview } from './format.ts'
-import { newestRecord } from './newest-record.ts'
+import { decodeRecord, newestRecord } from './newest-record.ts'
 import { previewChange } from './preview.ts'
 
 interface PreviewFlags {
@@ -71,7 +66,7 @@ async function preview(
       'record-missing',
       `Topic ${topic} has no record of this key in partition ${partition}, where it would be. Check how the key is written.`,
     )
-  const change = await decodeRecord(environment, topic, entity, key, record)
+  const change = await decodeRecord(environment.registry, entity, key, record)
   const stored = await peek(environment, { subscriber: subscriber.name, entity, partition }, key)
   const destination = openDestination(subscriber)
   try {
@@ -94,17 +89,6 @@ async function preview(
   } finally {
     await destination.close()
   }
-}
-
-async function decodeRecord(
-  { registry }: Environment,
-  topic: string,
-  entity: string,
-  key: string,
-  record: IncomingRecord,
-): Promise<Change> {
-  if (record.value === null) return parseDeletion(entity, key, record.headers)
-  return await createDeltaDecoder(registry).decode(valueSubject(topic), key, record.value)
 }
 
 async function peek(

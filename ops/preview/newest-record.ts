@@ -2,8 +2,13 @@ import type { Kafka } from '../../connectors/kafka/client.ts'
 import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
 import { partitionOf } from '../../connectors/kafka/murmur2.ts'
 import { partitionCount, scanTopic, topicRange } from '../../connectors/kafka/scan-topic.ts'
+import { valueSubject } from '../../schemas/avro.ts'
+import { createDeltaDecoder } from '../../schemas/codec.ts'
+import { parseDeletion } from '../../schemas/deletion.ts'
+import type { Change } from '../../schemas/delta.ts'
 import { isFence } from '../../schemas/fence.ts'
 import { recordKey } from '../../schemas/record-head.ts'
+import type { Registry } from '../../schemas/registry.ts'
 
 export interface NewestRecord {
   readonly partition: number
@@ -40,4 +45,18 @@ export async function newestRecord(
     onProgress(read)
   }
   return { partition, record }
+}
+
+/**
+ * The change that a record of an entity's topic holds.
+ * @throws TributaryError `record-corrupt`, `registry-unreachable`
+ */
+export async function decodeRecord(
+  registry: Registry,
+  entity: string,
+  key: string,
+  { topic, value, headers }: IncomingRecord,
+): Promise<Change> {
+  if (value === null) return parseDeletion(entity, key, headers)
+  return await createDeltaDecoder(registry).decode(valueSubject(topic), key, value)
 }

@@ -19,7 +19,7 @@ import { TributaryError } from '../../schemas/errors.ts'
 import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../../schemas/topics.ts'
 import { capturedTables, entitiesOf } from '../declaration/captured-tables.ts'
 import type { Declaration, DeclaredEntity, DeclaredSource } from '../declaration/declaration.ts'
-import type { SourceObserver } from '../metrics/metrics.ts'
+import type { SourceObserver } from '../metrics/source.ts'
 import { openBlobStore } from './blobs.ts'
 import type { Environment } from './environment.ts'
 
@@ -115,7 +115,10 @@ export function openSource(
     ...watching,
     entities: capturedTables(declaration, source.name).map((table) => ({ ...table, limits: valueLimits(declaration) })),
     onSnapshotProgress,
-    onNotice: ({ code, message, level = 'info' }: Notice) => log(level, message, { source: source.name, code }),
+    onNotice({ code, message, level = 'info' }: Notice) {
+      log(level, message, { source: source.name, code })
+      watching?.onNotice(code)
+    },
   })
 }
 

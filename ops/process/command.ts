@@ -5,7 +5,7 @@ import { findSource } from './capture.ts'
 import { findSubscriber } from './delivery.ts'
 import { createEnvironment } from './environment.ts'
 import { createLog, createTerminalLog, LOG_LEVELS, type LogLevel } from './log.ts'
-import { runProcess } from './run.ts'
+import { type ProcessOptions, runProcess } from './run.ts'
 import { untilAskedToStop } from './signals.ts'
 
 interface ProcessFlags {
@@ -18,6 +18,9 @@ interface ProcessFlags {
 
 const PORT = 9464
 
+/** What a process does. */
+type Parts = Pick<ProcessOptions, 'sources' | 'subscribers' | 'exporter'>
+
 /** `tributary run`: every source and every subscriber in one process, for one machine. */
 export function runCommand(): Command {
   return withFlags(new Command('run'))
@@ -26,6 +29,7 @@ export function runCommand(): Command {
       await start(flags, (declaration) => ({
         sources: [...declaration.sources.keys()],
         subscribers: [...declaration.subscribers.keys()],
+        exporter: true,
       }))
     })
 }
@@ -53,6 +57,15 @@ export function deliverCommand(): Command {
     })
 }
 
+/** `tributary exporter`: one for the whole pipeline. */
+export function exporterCommand(): Command {
+  return withFlags(new Command('exporter'))
+    .description('tell Prometheus what no single process sees: lag, dead letters, the servers; one for all')
+    .action(async (flags: ProcessFlags) => {
+      await start(flags, () => ({ sources: [], subscribers: [], exporter: true }))
+    })
+}
+
 function withFlags(command: Command): Command {
   return command
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
@@ -64,7 +77,7 @@ function withFlags(command: Command): Command {
 
 async function start(
   flags: ProcessFlags,
-  choose: (declaration: ReturnType<typeof loadDeclaration>) => { sources: string[]; subscribers: string[] },
+  choose: (declaration: ReturnType<typeof loadDeclaration>) => Parts,
 ): Promise<void> {
   const declaration = loadDeclaration(flags.file, process.env)
   const parts = choose(declaration)

@@ -2,6 +2,7 @@ import type { SnapshotProgress } from '../../connectors/source.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import type { CaptureObserver } from '../../producers/observer.ts'
 import type { EntityClass } from '../../schemas/entity.ts'
+import { runExporter } from '../exporter/exporter.ts'
 import { createMetrics } from '../metrics/metrics.ts'
 import { runCapture } from './capture.ts'
 import { createCatchUp } from './catch-up.ts'
@@ -23,6 +24,8 @@ export interface Watcher {
 export interface ProcessOptions {
   readonly sources: readonly string[]
   readonly subscribers: readonly string[]
+  /** Whether this process tells what no single one sees: see ops/exporter. */
+  readonly exporter?: boolean
   readonly host: string
   readonly port: number
   readonly watcher?: Watcher
@@ -44,11 +47,16 @@ export async function runProcess(
   const { watcher = {} } = options
   const { declaration, log } = environment
   const readiness = new Readiness(() => options.onRunning?.(health.url))
-  const metrics = createMetrics(() => readiness.parts())
+  const targets = [...declaration.entities.values()].map((entity) => ({ ...entity, entity: entity.name }))
+  const metrics = createMetrics({ targets, readParts: () => readiness.parts() })
   const health = await serveHealth(options.host, options.port, metrics.registry, readiness)
   log('info', 'serving /metrics, /healthz and /readyz', { url: health.url })
   options.onListening?.(health.url)
-  const onSnapshotProgress = watcher.onSnapshotProgress ?? createSnapshotLog(log)
+  const tellSnapshot = watcher.onSnapshotProgress ?? createSnapshotLog(log)
+  const onSnapshotProgress = (progress: SnapshotProgress) => {
+    metrics.snapshotProgress(progress)
+    tellSnapshot(progress)
+  }
   const alarm = createDeadLetterAlarm(log, declaration.entities)
   const captures = options.sources.map((source): Part => {
     const name = `capture ${source}`
@@ -79,8 +87,16 @@ export async function runProcess(
       },
     }
   })
+  const exporters = (options.exporter ? ['exporter'] : []).map((name): Part => {
+    const parts = { onLook: metrics.clusterLook, onReady: readiness.part(name) }
+    return {
+      name,
+      run: (either) => runExporter(environment, parts, either),
+      onFailed: (reason) => readiness.failed(name, reason),
+    }
+  })
   try {
-    await runParts([...captures, ...deliveries], log, signal)
+    await runParts([...captures, ...deliveries, ...exporters], log, signal)
   } finally {
     await health.close()
   }

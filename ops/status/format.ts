@@ -1,4 +1,4 @@
-import { WIDTH_MAX, wrap } from '../declaration/report/terminal-text.ts'
+import { remark, seconds, table } from '../cli/table.ts'
 import type { SourceRow, Status, SubscriberRow } from './status.ts'
 
 /** The status as a person reads it: two tables of at most 100 columns, then what could not be asked. */
@@ -13,13 +13,8 @@ export function formatStatus(status: Status, nowMs: number): string[] {
       ['SUBSCRIBER', 'ENTITY', 'LAG RECORDS', 'LAG TIME', 'LAST APPLIED', 'RETRYING', 'DEAD'],
       status.subscribers.map((row) => subscriberCells(row, nowMs)),
     ),
-    ...status.failures.flatMap(({ message }) => ['', ...failureLines(message)]),
+    ...status.failures.flatMap(({ message }) => ['', ...remark('!', message)]),
   ]
-}
-
-function failureLines(message: string): string[] {
-  const lines = message.split('\n').flatMap((line) => wrap(line, WIDTH_MAX - 2))
-  return lines.map((line, index) => `${index === 0 ? '!' : ' '} ${line}`)
 }
 
 function sourceCells(row: SourceRow): string[] {
@@ -56,23 +51,4 @@ function bytes(count: number | null): string {
     unit++
   }
   return `${unit === 0 ? size : size.toFixed(1)} ${BYTE_UNITS[unit]}`
-}
-
-/** How long something is, as a person says it. */
-export function seconds(count: number | null): string {
-  if (count === null) return '?'
-  if (count < 120) return `${Math.max(0, Math.round(count))} s`
-  if (count < 7200) return `${Math.round(count / 60)} min`
-  return `${Math.round(count / 3600)} h`
-}
-
-/** Columns as wide as their widest cell. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
-  return [head, ...rows].map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
 }

@@ -1,8 +1,9 @@
 import { openAdmin } from '../../connectors/kafka/admin.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import type { LetterState } from '../../schemas/dead-letter.ts'
-import { type ErrorCode, TributaryError } from '../../schemas/errors.ts'
+import type { ErrorCode } from '../../schemas/errors.ts'
 import { captureDeadLetterTopic, deadLetterTopic, entityTopic } from '../../schemas/topics.ts'
+import { Questions } from '../cli/questions.ts'
 import { LetterScan } from '../dead-letters/subscriber/scan.ts'
 import type { DeclaredEntity } from '../declaration/declaration.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
@@ -63,17 +64,8 @@ export interface SubscriberRow {
  */
 export async function readStatus(environment: Environment): Promise<Status> {
   const { declaration } = environment
-  const failures = new Map<string, StatusFailure>()
-  /** The answer, or undefined and a note of why there is none. */
-  const ask: Ask = async (question) => {
-    try {
-      return await question
-    } catch (error) {
-      if (!(error instanceof TributaryError)) throw error
-      failures.set(error.message, { code: error.code, message: error.message })
-      return undefined
-    }
-  }
+  const questions = new Questions()
+  const ask: Ask = (question) => questions.ask(question)
   const subscribed = [...declaration.subscribers.values()]
   const [sources, subscribers] = await Promise.all([
     Promise.all([...declaration.sources.keys()].map((name) => sourceRow(environment, name, ask))),
@@ -81,7 +73,7 @@ export async function readStatus(environment: Environment): Promise<Status> {
     ...subscribed.map((subscriber) => ask(checkDestination(subscriber))),
     ask(environment.registry.ping()),
   ])
-  return { sources, subscribers: subscribers.flat(), failures: [...failures.values()] }
+  return { sources, subscribers: subscribers.flat(), failures: questions.failures.map(({ code, message }) => ({ code, message })) }
 }
 
 type Ask = <T>(question: Promise<T>) => Promise<T | undefined>

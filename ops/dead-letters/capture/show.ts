@@ -5,7 +5,7 @@ import { formatVersion } from '../../../schemas/version.ts'
 import { WIDTH_MAX, wrap } from '../../declaration/report/terminal-text.ts'
 import { MASK, valueText } from '../../demo/view/value-text.ts'
 import { clip, safeText } from '../../demo/view/width.ts'
-import { seconds, table } from '../../status/format.ts'
+import { seconds, table } from '../../cli/table.ts'
 import { isoTime } from './list.ts'
 import type { OpenLetter } from './open-letters.ts'
 

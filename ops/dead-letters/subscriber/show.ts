@@ -5,7 +5,7 @@ import { compareVersions, formatVersion, type Version } from '../../../schemas/v
 import { WIDTH_MAX, wrap } from '../../declaration/report/terminal-text.ts'
 import { MASK, valueText } from '../../demo/view/value-text.ts'
 import { clip, safeText } from '../../demo/view/width.ts'
-import { seconds, table } from '../../status/format.ts'
+import { seconds, table } from '../../cli/table.ts'
 import type { AtSubscriber, FieldDifference, Wanted } from './difference.ts'
 import type { OpenLetter } from './letters.ts'
 

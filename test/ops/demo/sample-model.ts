@@ -66,6 +66,7 @@ export function sampleModel(): ViewAccumulator {
     hints: {
       tryIt: `psql 'postgres://tributary:demo@127.0.0.1:54321/erp' -c "UPDATE customers SET credit_limit = credit_limit + 500 WHERE customer_id = 42"`,
       lookAt: `psql 'postgres://tributary:demo@127.0.0.1:54321/warehouse' -c "SELECT * FROM customers WHERE customer_id = 42"`,
+      metrics: 'http://127.0.0.1:9464/metrics',
     },
     watch: (entity, key) => entity === 'customers' && key === '42',
     timeText: (atMs) => new Date(atMs).toISOString().slice(11, 19),
