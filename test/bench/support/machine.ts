@@ -11,6 +11,9 @@ export interface Machine {
   readonly loadBefore: number
 }
 
+/** Taken before the benchmark's own servers start. */
+const LOAD_BEFORE = Number(loadavg()[0]!.toFixed(2))
+
 export function describeMachine(): Machine {
   return {
     cores: availableParallelism(),
@@ -18,7 +21,7 @@ export function describeMachine(): Machine {
     memoryGb: Math.round(totalmem() / 2 ** 30),
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
-    loadBefore: Number(loadavg()[0]!.toFixed(2)),
+    loadBefore: LOAD_BEFORE,
   }
 }
 
