@@ -90,6 +90,13 @@ export const CATALOGUE = {
     normalWhen: 'while the registry restarts',
     whatToDo: 'Check registry.url in tributary.yaml and that the registry runs.',
   },
+  'prometheus-unreachable': {
+    fate: 'retry',
+    exitCode: 1,
+    meaning: 'Prometheus does not answer, or something else does at its address.',
+    normalWhen: 'while Prometheus restarts',
+    whatToDo: 'Check --prometheus, or TRIBUTARY_PROMETHEUS_URL, and that Prometheus runs.',
+  },
   'registry-unsuitable': {
     fate: 'stop',
     exitCode: 1,

@@ -42,7 +42,6 @@ const READ_COMMITTED = 1
 const METADATA_AGE_MS_MAX = 300_000
 /** The broker answers at once, as no bytes are asked for at least; the library makes it the request's time-out. */
 const ANSWER_MS_MAX = 10_000
-/** Four times as much is no faster, and costs 60 MB: what is read is garbage soon, but not at once. */
 /** Four times as much is no faster and costs 60 MB: what was read is garbage soon, but not at once. */
 const FETCH_BYTES_MAX = 256 * 1024
 
@@ -55,11 +54,11 @@ export interface FetchedRecords {
 export interface PartitionReader {
   connect(): Promise<void>
   /**
-   * What a partition holds from `offset` on: about a quarter of a megabyte, or one batch when that is larger.
+   * What a partition holds from `offset` on: about `bytesMax` (a quarter of a megabyte), or one batch when that is larger.
    * @returns undefined when there is nothing that can be read at this offset
    * @throws whatever the library throws; {@link isOutOfRange} tells one case from the others, which a repetition may heal
    */
-  fetch(partition: number, offset: bigint): Promise<FetchedRecords>
+  fetch(partition: number, offset: bigint, bytesMax?: number): Promise<FetchedRecords>
   /** Asks where the leaders are now. */
   refresh(): Promise<void>
   close(): Promise<void>
@@ -73,7 +72,7 @@ export function createPartitionReader(kafka: Kafka, topic: string): PartitionRea
       await cluster.connect()
       await cluster.addTargetTopic(topic)
     },
-    async fetch(partition, offset) {
+    async fetch(partition, offset, bytesMax = FETCH_BYTES_MAX) {
       const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
       if (nodeId === undefined) throw new Error(`partition ${partition} of ${topic} has no leader`)
       const broker = await cluster.findBroker({ nodeId })
@@ -81,8 +80,8 @@ export function createPartitionReader(kafka: Kafka, topic: string): PartitionRea
         isolationLevel: READ_COMMITTED,
         maxWaitTime: ANSWER_MS_MAX,
         minBytes: 0,
-        maxBytes: FETCH_BYTES_MAX,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: offset.toString(), maxBytes: FETCH_BYTES_MAX }] }],
+        maxBytes: bytesMax,
+        topics: [{ topic, partitions: [{ partition, fetchOffset: offset.toString(), maxBytes: bytesMax }] }],
       })
       return fetched(topic, partition, offset, answer)
     },

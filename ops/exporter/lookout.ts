@@ -14,6 +14,9 @@ import { OpenLetterCounts } from './open-letters.ts'
 /** How many holes that compaction left are passed over in search of the first record that waits; behind more of them its age is not told. */
 const HOLES_MAX = 16
 
+/** A broker gives one batch of records whatever fewer bytes it is asked for. */
+const ONE_BATCH = 1
+
 /** Looks at what no single process sees: all groups, all dead letters, the servers. Keeps its connections from look to look. */
 export class Lookout {
   readonly #environment: Environment
@@ -101,7 +104,7 @@ export class Lookout {
     try {
       const reader = await this.#reader(topic)
       for (let holes = 0; next < high && holes < HOLES_MAX; holes++) {
-        const { records, next: after } = await reader.fetch(partition, next)
+        const { records, next: after } = await reader.fetch(partition, next, ONE_BATCH)
         const first = records[0]
         if (first !== undefined) return first.timestampMs
         if (after <= next) return null

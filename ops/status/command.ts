@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { lookOf } from '../cli/table.ts'
 import { openEnvironment } from '../process/environment.ts'
 import { formatStatus } from './format.ts'
 import { readStatus } from './status.ts'
@@ -15,7 +16,7 @@ export function statusCommand(): Command {
       const [error] = status.failures
       const ok = error === undefined
       if (flags.json) console.log(JSON.stringify({ ok, ...(error && { error }), ...status }))
-      else for (const line of formatStatus(status, Date.now())) console.log(line)
+      else for (const line of formatStatus(status, Date.now(), lookOf(process.stdout, process.env))) console.log(line)
       if (!ok) process.exitCode = 1
     })
 }

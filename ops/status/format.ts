@@ -1,28 +1,32 @@
-import { remark, seconds, table } from '../cli/table.ts'
+import { type Cell, remark, seconds, table } from '../cli/table.ts'
+import { GREEN, type Look, RED, YELLOW } from '../declaration/report/terminal-text.ts'
 import type { SourceRow, Status, SubscriberRow } from './status.ts'
 
 /** The status as a person reads it: two tables of at most 100 columns, then what could not be asked. */
-export function formatStatus(status: Status, nowMs: number): string[] {
+export function formatStatus(status: Status, nowMs: number, look?: Look): string[] {
   return [
     ...table(
       ['SOURCE', 'READER', 'SLOT', 'POSITION', 'LAG', 'LAG TIME', 'LOG KEPT', 'DEAD'],
       status.sources.map((row) => sourceCells(row)),
+      look,
     ),
     '',
     ...table(
       ['SUBSCRIBER', 'ENTITY', 'LAG RECORDS', 'LAG TIME', 'LAST APPLIED', 'RETRYING', 'DEAD'],
       status.subscribers.map((row) => subscriberCells(row, nowMs)),
+      look,
     ),
     ...status.failures.flatMap(({ message }) => ['', ...remark('!', message)]),
   ]
 }
 
-function sourceCells(row: SourceRow): string[] {
+function sourceCells(row: SourceRow): Cell[] {
   const { source, active, slot, position, lagBytes, lagSeconds } = row
-  const dead = String(row.deadLetters ?? '?')
+  const dead = count(row.deadLetters, RED)
   if (slot === null) return [source, '?', '?', '?', '?', '?', '?', dead]
   const lag = [bytes(lagBytes), seconds(lagSeconds)]
-  return [source, active ? 'reading' : 'none', slot, position ?? '-', ...lag, kept(row), dead]
+  const reader = active ? { text: 'reading', style: GREEN } : { text: 'none', style: RED }
+  return [source, reader, slot, position ?? '-', ...lag, kept(row), dead]
 }
 
 /** What the source keeps, beside the size at which it gives us up. */
@@ -31,13 +35,19 @@ function kept({ retainedBytes, retainedLimitBytes }: SourceRow): string {
   return `${bytes(retainedBytes)} of ${typeof retainedLimitBytes === 'number' ? bytes(retainedLimitBytes) : 'no limit'}`
 }
 
-function subscriberCells(row: SubscriberRow, nowMs: number): string[] {
+function subscriberCells(row: SubscriberRow, nowMs: number): Cell[] {
   const { subscriber, entity, lagRecords, lagSeconds, lastAppliedAt, ledgerAnswers } = row
-  const letters = [row.retryingLetters, row.deadLetters].map((count) => String(count ?? '?'))
+  const letters = [count(row.retryingLetters, YELLOW), count(row.deadLetters, RED)]
   const ago =
     lastAppliedAt === null ? 'never' : `${seconds(Math.round((nowMs - Date.parse(lastAppliedAt)) / 1000))} ago`
   const last = ledgerAnswers ? ago : '?'
   return [subscriber, entity, String(lagRecords ?? '?'), seconds(lagSeconds), last, ...letters]
+}
+
+/** Stands out where there are any. */
+function count(of: number | null, style: string): Cell {
+  const text = String(of ?? '?')
+  return of === 0 ? text : { text, style }
 }
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const

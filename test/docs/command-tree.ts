@@ -1,22 +1,14 @@
-/**
- * Prints what the command line offers, as JSON. A process of its own, because the command line acts as soon as it is loaded: it parses,
- * and ends its process.
- */
-import { Command } from 'commander'
+import type { Command } from 'commander'
+import { createProgram } from '../../ops/cli/program.ts'
 
+/** What the command line offers. */
 export interface CommandTree {
   readonly name: string
   readonly flags: readonly string[]
   readonly commands: readonly CommandTree[]
 }
 
-function treeOf(command: Command): CommandTree {
+export function commandTree(command: Command = createProgram()): CommandTree {
   const flags = command.options.flatMap(({ long, short }) => [long, short].flatMap((flag) => flag ?? []))
-  return { name: command.name(), flags, commands: command.commands.map(treeOf) }
+  return { name: command.name(), flags, commands: command.commands.map(commandTree) }
 }
-
-Command.prototype.parseAsync = function () {
-  process.stdout.write(JSON.stringify(treeOf(this)), () => process.exit(0))
-  return new Promise(() => {})
-}
-await import('../../ops/cli/tributary.ts')

@@ -1,13 +1,13 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { checkDeclaration } from '../../ops/declaration/declaration.ts'
 import schema from '../../ops/declaration/tributary.schema.json' with { type: 'json' }
 import { createMetrics } from '../../ops/metrics/metrics.ts'
+import { COMMANDS_PAGE, formatCommandsPage } from '../../ops/reference/commands-page.ts'
 import { ERRORS_PAGE, formatErrorsPage } from '../../ops/reference/errors-page.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { CommandTree } from './command-tree.ts'
+import { type CommandTree, commandTree } from './command-tree.ts'
 import { anchorsOf, blocksOf, type Page, ROOT, readPages } from './pages.ts'
 
 const pages = readPages()
@@ -48,11 +48,7 @@ function brokenLinks(one: Page): string[] {
 }
 
 describe('commands', () => {
-  let program: CommandTree
-
-  beforeAll(() => {
-    program = JSON.parse(execFileSync(process.execPath, [`${ROOT}test/docs/command-tree.ts`], { encoding: 'utf8' }))
-  })
+  const program = commandTree()
 
   test('every `tributary …` names a command that exists, with flags that it has', () => {
     expect(findings((one) => one.code.flatMap((code) => unknownParts(program, code)))).toEqual([])
@@ -94,6 +90,10 @@ function unknownParts(program: CommandTree, code: string): string[] {
   }
   return []
 }
+
+test('the reference of the commands is that of the command line', () => {
+  expect(readFileSync(COMMANDS_PAGE, 'utf8')).toBe(formatCommandsPage())
+})
 
 describe('names', () => {
   test('every metric that is named exists, and every one that exists is in the reference', async () => {
