@@ -9,6 +9,7 @@ import { AXES } from './growth/axes.ts'
 import { benchGrowth, printGrowth } from './growth/growth.ts'
 import { benchLanes, KEYS, printLanes } from './lanes/lanes.ts'
 import { benchLatency } from './latency.ts'
+import { benchMembers } from './members/members.ts'
 import { benchMemory, printMemory, SCENARIO_NAMES } from './memory/memory.ts'
 import { benchOutage } from './outage/outage.ts'
 import { onPipeline, runBench } from './support/surroundings.ts'
@@ -117,6 +118,16 @@ program.addCommand(
     .option('--windows <number>', 'pairs of windows, up and down, before that', count, 5)
     .option('--window-seconds <number>', 'how long each is', count, 30)
     .action((flags) => runBench('outage', flags, (around) => benchOutage(around, flags))),
+)
+program.addCommand(
+  benchmark('members', 'what a load notices of members that are killed or restarted, and of brokers that are')
+    .option('--minutes <number>', 'how long', amount, 3)
+    .option('--rate <number>', 'changes per second', count, 300)
+    .option('--members <number>', 'processes of the subscriber', count, 3)
+    .option('--every <seconds>', 'how often one of them is ended and started again', count, 20)
+    .option('--rolling', 'in good order instead of killed')
+    .option('--brokers <number>', 'in a cluster of their own, each restarted in its turn', count, 1)
+    .action((flags) => runBench('members', flags, (around) => benchMembers(around, flags))),
 )
 program.addCommand(
   benchmark('growth', 'how rate, latency and memory move with keys, partitions, subscribers, columns and bytes')

@@ -50,7 +50,9 @@ export function required(name: string): string {
 
 /** The head of a declaration: a pipeline on the stack that the environment names. */
 export const onLocalStack = (prefix: string) => `name: ${prefix}
-kafka: { brokers: "\${TRIBUTARY_KAFKA_BROKERS}", replication: 1 }
+kafka:
+  brokers: "\${TRIBUTARY_KAFKA_BROKERS}"
+  replication: \${TRIBUTARY_KAFKA_REPLICATION:-1}
 registry: { url: "\${TRIBUTARY_REGISTRY_URL}" }
 redis: { url: "\${TRIBUTARY_REDIS_URL}" }
 ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }`

@@ -7,6 +7,8 @@ import { type PlanServer, portOf, type ServerContext, type ServerPlan } from './
 
 const READY_WITHIN_MS = 90_000
 const STOP_WITHIN_MS = 20_000
+/** More copies than these protect from nothing that a test does. */
+const REPLICAS_MAX = 3
 
 /** One Kafka process in KRaft mode, broker and controller in one. */
 export const planKafka: PlanServer = async (context: ServerContext): Promise<ServerPlan> => {
@@ -18,7 +20,8 @@ export const planKafka: PlanServer = async (context: ServerContext): Promise<Ser
   const propertiesFile = join(dir, 'server.properties')
   const loggingFile = join(dir, 'log4j2.properties')
   const logDir = join(dir, 'data')
-  await writeWhole(propertiesFile, lines(brokerProperties(logDir, port, portOf(context, 'kafkaController'))))
+  const controllerPort = portOf(context, 'kafkaController')
+  await writeWhole(propertiesFile, lines(brokerProperties({ logDir, nodeId: 1, port, controllerPorts: [controllerPort] })))
   await writeWhole(loggingFile, lines(LOGGING))
   const common = [`-Dlog4j2.configurationFile=${loggingFile}`, '-cp', join(kafkaJars, '*')]
   if (!(await isFormatted(logDir))) {
@@ -55,12 +58,30 @@ async function isFormatted(logDir: string): Promise<boolean> {
   )
 }
 
-function brokerProperties(logDir: string, port: number, controllerPort: number): Record<string, string | number> {
+export interface BrokerPlace {
+  readonly logDir: string
+  /** From 1 on. */
+  readonly nodeId: number
+  readonly port: number
+  /** Of all nodes of the cluster, the first that of node 1. */
+  readonly controllerPorts: readonly number[]
+}
+
+/** The settings of one node that is broker and controller, in a cluster of as many as there are controllers. */
+export function brokerProperties({
+  logDir,
+  nodeId,
+  port,
+  controllerPorts,
+}: BrokerPlace): Record<string, string | number> {
+  const controllerPort = controllerPorts[nodeId - 1]
+  const replicas = Math.min(controllerPorts.length, REPLICAS_MAX)
+  const inSync = Math.max(1, replicas - 1)
   return {
     'process.roles': 'broker,controller',
-    'node.id': 1,
+    'node.id': nodeId,
     // Static voters: the controller's port may differ from one start to the next.
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'controller.quorum.voters': controllerPorts.map((of, index) => `${index + 1}@127.0.0.1:${of}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
@@ -69,16 +90,16 @@ function brokerProperties(logDir: string, port: number, controllerPort: number):
     'log.dirs': logDir,
     // Topics are made by `tributary provision` alone: one made by accident has the wrong settings.
     'auto.create.topics.enable': 'false',
-    'default.replication.factor': 1,
-    'min.insync.replicas': 1,
-    'offsets.topic.replication.factor': 1,
+    'default.replication.factor': replicas,
+    'min.insync.replicas': inSync,
+    'offsets.topic.replication.factor': replicas,
     // One, so that all groups have their coordinator as soon as one has it.
     'offsets.topic.num.partitions': 1,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': inSync,
     'transaction.state.log.num.partitions': 4,
-    'share.coordinator.state.topic.replication.factor': 1,
-    'share.coordinator.state.topic.min.isr': 1,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': inSync,
     'group.initial.rebalance.delay.ms': 0,
     // A killed broker is let in again only when its old session has ended: 9 s by default.
     'broker.session.timeout.ms': 4_000,
@@ -91,7 +112,7 @@ function brokerProperties(logDir: string, port: number, controllerPort: number):
   }
 }
 
-const LOGGING: Record<string, string> = {
+export const LOGGING: Record<string, string> = {
   status: 'error',
   'appender.console.type': 'Console',
   'appender.console.name': 'console',
@@ -101,7 +122,8 @@ const LOGGING: Record<string, string> = {
   'rootLogger.appenderRef.console.ref': 'console',
 }
 
-function lines(properties: Record<string, string | number>): string {
+/** As a Java program reads its properties. */
+export function lines(properties: Record<string, string | number>): string {
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${String(value).replaceAll('\\', '\\\\')}\n`)
     .join('')

@@ -46,6 +46,7 @@ function ask(port: number, request: Buffer, isWhole: (answer: Buffer) => boolean
 async function kafkaIsReady(port: number): Promise<boolean> {
   const found = await askKafka(port, FIND_COORDINATOR, kafkaString(PROBE_GROUP))
   if (found === undefined || found.readInt16BE(0) !== 0) return false
+  if (coordinatorPort(found) !== port) return true
   // An array of one group to describe, and an array of one answer that begins with its error.
   const described = await askKafka(
     port,
@@ -53,6 +54,11 @@ async function kafkaIsReady(port: number): Promise<boolean> {
     Buffer.concat([Buffer.from([0, 0, 0, 1]), kafkaString(PROBE_GROUP)]),
   )
   return described !== undefined && described.length >= 6 && described.readInt16BE(4) === 0
+}
+
+/** From an answer of error (2), node (4), host (its length first, 2) and port (4). Another port is that of another node of its cluster. */
+function coordinatorPort(found: Buffer): number {
+  return found.readInt32BE(8 + found.readInt16BE(6))
 }
 
 /** @returns the answer behind its length and correlation id, or undefined */

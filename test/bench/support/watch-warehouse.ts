@@ -18,6 +18,8 @@ const UNWATCH_SQL = 'DROP FUNCTION bench_seen CASCADE'
 export interface SeenLoad {
   /** From when each change was due until it was seen, the source's own commit included. */
   readonly dueToSeenMs: readonly number[]
+  /** When each of these was due, ms since 1970. */
+  readonly dueAtMs: readonly number[]
   /** From when its commit was confirmed. */
   readonly commitToSeenMs: readonly number[]
   /** For each of those that were not seen, from when it was due until they were given up. */
@@ -44,6 +46,7 @@ export async function watchWarehouse(warehouse: postgres.Sql): Promise<Warehouse
   return {
     async measure(source, load, settleMsMax, onSeen = () => {}) {
       const dueToSeenMs: number[] = []
+      const dueAtMs: number[] = []
       const commitToSeenMs: number[] = []
       const open = new Map<string, Sent>()
       const collect = () => {
@@ -51,6 +54,7 @@ export async function watchWarehouse(warehouse: postgres.Sql): Promise<Warehouse
           const at = seen.get(key)
           if (at === undefined) continue
           dueToSeenMs.push(at - sent.dueAtMs)
+          dueAtMs.push(sent.dueAtMs)
           commitToSeenMs.push(at - sent.committedAtMs)
           open.delete(key)
           seen.delete(key)
@@ -69,6 +73,7 @@ export async function watchWarehouse(warehouse: postgres.Sql): Promise<Warehouse
       const endedAtMs = now()
       return {
         dueToSeenMs,
+        dueAtMs,
         commitToSeenMs,
         dueToEndMs: [...open.values()].map(({ dueAtMs }) => endedAtMs - dueAtMs),
         reachedRate: (load.rate * load.seconds) / (sendingMs / 1000),
