@@ -9,13 +9,18 @@ import type { DeliveryContext, Item, Route } from './item.ts'
 import type { Waiting } from './lanes/lanes.ts'
 import { ownBytes } from './lanes/own-bytes.ts'
 import { NO_TRIALS } from './lanes/trials.ts'
-import { deadLetterRecord } from './letters/dead-letter.ts'
+import { deadLetterRecord, unreadableLetter } from './letters/dead-letter.ts'
 import type { MemberLoad } from './observer.ts'
 
 /** What one member holds in memory, at most: unfinished records, and bytes of the values that wait or are under way. */
 export const RECORDS_MAX = 100_000
 export const BYTES_MAX = 24 * 1024 * 1024
 
+/**
+ * Batches of an entity that are not full start at least so far apart: at some hundred changes a second each would else be a batch of its own,
+ * and with several subscribers on a machine that is what keeps it busy. One that comes alone goes at once.
+ */
+export const BATCH_INTERVAL_MS = 5
 /** Among how many keys a probe is chosen. */
 const PROBED_KEYS_MAX = 1_000
 /** How soon a record is tried again that could not be asked for, as its owner was not the owner any more. */
@@ -48,6 +53,8 @@ export class Engine {
   readonly #trouble = new Breaker(TROUBLE)
   readonly #onFailure: (error: Error) => void
   readonly #assignments = new Map<string, Assignment>()
+  /** When the latest batch of each route was started that took all there was. */
+  readonly #startedAt = new Map<Route, number>()
   #underWay = 0
   #underWayBytes = 0
   #nextRoute = 0
@@ -203,12 +210,14 @@ export class Engine {
     let idle = 0
     while (!this.#stopping && idle < routes.length && this.#mayStart(now)) {
       const route = routes[this.#nextRoute++ % routes.length]!
-      const taken = this.#take(route)
+      const taken = this.#maySoonBeMore(route, now) ? [] : this.#take(route)
       if (taken.length === 0) {
         idle++
         continue
       }
       idle = 0
+      // What was left behind may start at once: the batch was as large as it may be.
+      if (this.#readyKeys(route) === 0) this.#startedAt.set(route, now)
       this.#underWay++
       health.begin()
       this.#trouble.begin()
@@ -223,13 +232,33 @@ export class Engine {
     return this.#underWay < health.limit && health.waitMs(now) === 0 && this.#trouble.waitMs(now) === 0
   }
 
+  /** Whether a batch would not be full, and another one was started just before. */
+  #maySoonBeMore(route: Route, now: number): boolean {
+    if (now >= this.#nextStartAt(route)) return false
+    const { destination, health } = this.#context
+    return this.#readyKeys(route) < Math.min(destination.batchMax, health.recordsMax)
+  }
+
+  #readyKeys(route: Route): number {
+    let ready = 0
+    for (const { topic, lanes } of this.#assignments.values()) if (topic === route.topic) ready += lanes.readyKeys
+    return ready
+  }
+
+  #nextStartAt(route: Route): number {
+    return (this.#startedAt.get(route) ?? Number.NEGATIVE_INFINITY) + BATCH_INTERVAL_MS
+  }
+
   /** Sets the one timer for what has to happen next by itself: a record's time has come, or nothing may start until then. */
   #wakeLater(now: number): void {
     let at = Number.POSITIVE_INFINITY
     let isReady = false
-    for (const { lanes } of this.#assignments.values()) {
+    for (const { topic, lanes } of this.#assignments.values()) {
       at = Math.min(at, lanes.nextDueAt)
-      isReady ||= lanes.readyKeys > 0
+      if (lanes.readyKeys === 0) continue
+      isReady = true
+      const nextStartAt = this.#nextStartAt(this.#routes.get(topic)!)
+      if (nextStartAt > now) at = Math.min(at, nextStartAt)
     }
     const wait = Math.max(this.#context.health.waitMs(now), this.#trouble.waitMs(now))
     if (isReady && wait > 0) at = Math.min(at, now + wait)
@@ -327,24 +356,8 @@ export class Engine {
   /** A record without a readable key or version has no lane: it becomes a dead letter by itself. */
   async #giveUp(assignment: Assignment, record: IncomingRecord, ticket: number): Promise<void> {
     const { prefix, subscriber, deadLetters, observer, signal, log } = this.#context
-    const { topic, partition, offset, value, headers } = record
     const { entity } = assignment.scope
-    const letter = deadLetterRecord(prefix, subscriber, {
-      entity,
-      key: null,
-      topic,
-      partition,
-      offset,
-      value,
-      headers,
-      stage: 'decode',
-      code: 'record-corrupt',
-      reason: 'the record has no key or no version that can be read',
-      attempts: 1,
-      firstFailedAtMs: Date.now(),
-      replays: 0,
-      nextTryAtMs: null,
-    })
+    const letter = deadLetterRecord(prefix, subscriber, unreadableLetter(entity, record, Date.now()))
     while (assignment.active && !signal.aborted) {
       try {
         await deadLetters.write([letter])

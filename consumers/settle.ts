@@ -256,7 +256,11 @@ function requestOf(item: Item): SettleRequest | null {
     return { ...head, result: 'failed', applied: packFailures(attempts, firstFailedAtMs) }
   }
   if (CONSEQUENCES[outcome!.kind].next === 'overtaken') return { ...head, result: 'newer', applied: '' }
-  return { ...head, result: 'applied', applied: plan ? packApplied(plan.fingerprints, tagOf(item), lastPatchOf(plan)) : '' }
+  return {
+    ...head,
+    result: 'applied',
+    applied: plan ? packApplied(plan.fingerprints, tagOf(item), lastPatchOf(plan)) : '',
+  }
 }
 
 function lastPatchOf({ patch, claimed }: NonNullable<Item['plan']>): LastPatch {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import type { Log } from '../../connectors/kafka/client.ts'
-import { TributaryError } from '../../schemas/errors.ts'
+import type { TributaryError } from '../../schemas/errors.ts'
+import { ledgerError } from './ledger-error.ts'
 import { type LedgerServerState, parseServerState } from './server-state.ts'
 import { liveVersion, parseStored, type StoredEntry } from './stored-entry.ts'
 
@@ -353,27 +354,8 @@ export class Ledger {
   }
 
   #unreachable(cause: unknown): TributaryError {
-    if (cause instanceof TributaryError) return cause
     const { host, port } = this.#redis.options
-    const reason = REFUSED.test((cause as Error).message) ? (cause as Error) : (this.#reason ?? (cause as Error))
-    if (REFUSED.test(reason.message))
-      return new TributaryError(
-        'ledger-unsuitable',
-        `Redis at ${host}:${port} refuses: ${reason.message}. Check the user and the password in redis.url, and their rights.`,
-        { cause },
-      )
-    const refusal = TAKES_NO_WRITES.exec((cause as Error).message)?.[0]
-    if (refusal !== undefined)
-      return new TributaryError(
-        'ledger-unreachable',
-        `Redis at ${host}:${port} takes no writes (${refusal}). Give it memory (maxmemory) or disk; delivery goes on by itself.`,
-        { cause },
-      )
-    return new TributaryError(
-      'ledger-unreachable',
-      `Redis at ${host}:${port} does not answer (${reason.message.replace(/\.$/, '')}). Check redis.url and that Redis runs.`,
-      { cause },
-    )
+    return ledgerError(cause, this.#reason, `${host}:${port}`)
   }
 
   #prefix({ subscriber, entity, partition }: Scope): string {
@@ -396,11 +378,5 @@ export class Ledger {
     return `${this.#prefix(scope)}:key:${key}`
   }
 }
-
-/** How Redis begins to say that a user, a password or a right is wrong. */
-const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/
-
-/** It is full, or its disk is. From within a script the words come behind others. */
-const TAKES_NO_WRITES = /\b(OOM|MISCONF)\b.{0,80}/
 
 const RESULTS = { applied: 'a', newer: 'n', dead: 'r', failed: 'f' } as const

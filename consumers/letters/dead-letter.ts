@@ -1,3 +1,4 @@
+import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
 import type { OutgoingRecord, Producer } from '../../connectors/kafka/producer.ts'
 import {
   CONNECT_STAGES,
@@ -65,6 +66,27 @@ export function deadLetterRecord(prefix: string, subscriber: string, letter: Dea
       [LETTER_HEADERS.state]: nextTryAtMs === null ? 'dead' : 'retrying',
       ...(nextTryAtMs === null ? {} : { [LETTER_HEADERS.nextTryAt]: new Date(nextTryAtMs).toISOString() }),
     },
+  }
+}
+
+/** Of a record that has no lane, as it has no readable key or no version. */
+export function unreadableLetter(entity: string, record: IncomingRecord, nowMs: number): DeadLetter {
+  const { topic, partition, offset, value, headers } = record
+  return {
+    entity,
+    key: null,
+    topic,
+    partition,
+    offset,
+    value,
+    headers,
+    stage: 'decode',
+    code: 'record-corrupt',
+    reason: 'the record has no key or no version that can be read',
+    attempts: 1,
+    firstFailedAtMs: nowMs,
+    replays: 0,
+    nextTryAtMs: null,
   }
 }
 

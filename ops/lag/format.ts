@@ -38,7 +38,9 @@ function advice(rows: readonly LagRow[]): string[] {
   for (const subscriber of unread) told.push(`Nobody delivers to ${subscriber}. Start: tributary deliver ${subscriber}`)
   const late = new Set(rows.filter(({ state }) => state === 'late').map(({ subscriber }) => subscriber))
   for (const subscriber of late)
-    told.push(`${subscriber} is later than declared. Its log says what it waits for; docs/operating/what-to-do.md what helps.`)
+    told.push(
+      `${subscriber} is later than declared. Its log says what it waits for; docs/operating/what-to-do.md what helps.`,
+    )
   const dead = new Set(rows.filter(({ deadLetters }) => deadLetters).map(({ subscriber }) => subscriber))
   for (const subscriber of dead) told.push(`Dead letters wait for a person: tributary dlq list ${subscriber}`)
   return told.length === 0 ? [] : ['', ...told.flatMap((text) => remark('·', text))]

@@ -64,8 +64,7 @@ export function createCaptureMetrics(registers: Registry[]): () => CaptureObserv
 }
 
 export function createSnapshotMetrics(registers: Registry[]): (progress: SnapshotProgress) => void {
-  const gauge = (name: string, help: string) =>
-    new Gauge({ name, help, labelNames: ['source', 'entity'], registers })
+  const gauge = (name: string, help: string) => new Gauge({ name, help, labelNames: ['source', 'entity'], registers })
   const running = gauge('tributary_snapshot_running', '1 while a snapshot of the entity is being read.')
   const rowsDone = gauge('tributary_snapshot_rows_done', 'Rows that the latest snapshot has read.')
   const rowsEstimated = gauge('tributary_snapshot_rows_estimated', 'Rows that it may have to read.')

@@ -35,6 +35,8 @@ export function createClusterMetrics(
       collect() {
         // What the latest look has not seen is not shown: a number of yesterday would be worse than none.
         this.reset()
+        // One without labels is set to 0 by that.
+        if (labelNames.length === 0) this.remove()
         if (latest !== null) tell(latest, (labels, value) => this.set(labels, value))
       },
     })
@@ -104,8 +106,7 @@ export function createClusterMetrics(
       const nowMs = Date.now()
       for (const { subscriber, counts } of letters)
         for (const { entity, state, oldestSinceMs } of counts)
-          if (oldestSinceMs !== null)
-            set({ subscriber, entity, state }, Math.max(0, nowMs - oldestSinceMs) / 1000)
+          if (oldestSinceMs !== null) set({ subscriber, entity, state }, Math.max(0, nowMs - oldestSinceMs) / 1000)
     },
   )
   gauge(
@@ -134,7 +135,7 @@ export function createClusterMetrics(
     help: 'When the latest look ended, in seconds since 1970.',
     registers,
     collect() {
-      this.reset()
+      this.remove()
       if (latest !== null) this.set(lookedAtMs / 1000)
     },
   })

@@ -34,7 +34,11 @@ export function createDeliveryMetrics(
   })
   const gauge = (name: string, help: string, label: 'class' | 'entity') =>
     new Gauge({ name, help, labelNames: ['subscriber', label], registers })
-  const requests = gauge('tributary_requests_in_flight', 'Requests under way at the subscriber, by this process.', 'class')
+  const requests = gauge(
+    'tributary_requests_in_flight',
+    'Requests under way at the subscriber, by this process.',
+    'class',
+  )
   const requestsMax = gauge('tributary_requests_in_flight_limit', 'How many of them there may be now.', 'class')
   const parked = gauge('tributary_keys_parked', 'Keys that wait alone, as they failed or are held.', 'entity')
   const ledgerSeconds = new Histogram({
@@ -59,7 +63,8 @@ export function createDeliveryMetrics(
       patches.inc({ subscriber, entity, op, full: String(full) })
       fields.inc({ subscriber, entity }, Object.keys(sent).length)
       // A snapshot row was committed at some time before; only a change has a latency.
-      if (op !== 'snapshot') latency.observe({ subscriber, entity, class: classOf(entity) }, Math.max(0, latencyMs / 1000))
+      if (op !== 'snapshot')
+        latency.observe({ subscriber, entity, class: classOf(entity) }, Math.max(0, latencyMs / 1000))
     },
     answered: (entity, outcome) => answers.inc({ subscriber, entity, outcome }),
     deadLettered: (entity, code) => deadLetters.inc({ subscriber, entity, code }),

@@ -23,17 +23,14 @@ const folder = mkdtempSync(join(tmpdir(), 'tributary-prometheus-'))
 try {
   const child = spawn(
     program,
-    [
-      `--config.file=${CONFIG}`,
-      `--storage.tsdb.path=${folder}`,
-      `--web.listen-address=${ADDRESS}`,
-      '--log.level=warn',
-    ],
+    [`--config.file=${CONFIG}`, `--storage.tsdb.path=${folder}`, `--web.listen-address=${ADDRESS}`, '--log.level=warn'],
     { stdio: ['ignore', 'inherit', 'inherit'] },
   )
   // The terminal sends Ctrl-C to both; whoever stops this one alone means both.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'))
-  console.log(`Prometheus: http://${ADDRESS}   alerts: http://${ADDRESS}/alerts   it asks http://127.0.0.1:9464/metrics (npm start)`)
+  console.log(
+    `Prometheus: http://${ADDRESS}   alerts: http://${ADDRESS}/alerts   it asks http://127.0.0.1:9464/metrics (npm start)`,
+  )
   const [code] = (await once(child, 'exit')) as [number | null]
   process.exitCode = code ?? 0
 } finally {

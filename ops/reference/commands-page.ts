@@ -31,7 +31,10 @@ function leavesOf(command: Command, parent: string): Leaf[] {
 
 function formatCommand(name: string, command: Command): string {
   const { registeredArguments } = command
-  const usage = [name, ...registeredArguments.map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`))]
+  const usage = [
+    name,
+    ...registeredArguments.map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`)),
+  ]
   const rows = [
     ...registeredArguments.map((argument) => [`\`${argument.name()}\``, argument.description]),
     ...command.options.map((option) => [`\`${option.flags}\``, option.description + defaultText(option.defaultValue)]),
@@ -41,12 +44,16 @@ function formatCommand(name: string, command: Command): string {
     '',
     `\`${usage.join(' ')}\`: ${command.description()}.`,
     '',
-    ...(rows.length === 0 ? [] : ['| | |', '| --- | --- |', ...rows.map((row) => `| ${row.map(escapeCell).join(' | ')} |`), '']),
+    ...(rows.length === 0
+      ? []
+      : ['| | |', '| --- | --- |', ...rows.map((row) => `| ${row.map(escapeCell).join(' | ')} |`), '']),
   ].join('\n')
 }
 
 function defaultText(value: unknown): string {
-  return value === undefined || value === false || (Array.isArray(value) && value.length === 0) ? '' : ` (default \`${String(value)}\`)`
+  return value === undefined || value === false || (Array.isArray(value) && value.length === 0)
+    ? ''
+    : ` (default \`${String(value)}\`)`
 }
 
 function escapeCell(text: string): string {

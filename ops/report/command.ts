@@ -21,7 +21,9 @@ const HOURS_OF_WEEK = 24 * 7
 /** `tributary report`: how late each subscriber was, what failed and what was down, from what Prometheus has kept. */
 export function reportCommand(): Command {
   return new Command('report')
-    .description('latency beside the declared targets, errors, dead letters and downtime of the last days, from Prometheus')
+    .description(
+      'latency beside the declared targets, errors, dead letters and downtime of the last days, from Prometheus',
+    )
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .addOption(
       new Option('--prometheus <url>', 'where Prometheus is')

@@ -26,7 +26,12 @@ export async function queryPrometheus(url: string, expression: string): Promise<
   const address = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
   const body = new URLSearchParams({ query: expression, timeout: `${TIMEOUT_MS / 1000}s` })
   try {
-    const answer = await fetch(address, { method: 'POST', body, signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'error' })
+    const answer = await fetch(address, {
+      method: 'POST',
+      body,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      redirect: 'error',
+    })
     const text = await textOf(answer)
     if (!answer.ok) throw new Error(`it answers ${answer.status}`)
     const { data } = VECTOR.parse(JSON.parse(text))
@@ -36,7 +41,8 @@ export async function queryPrometheus(url: string, expression: string): Promise<
       value: Number(value[1].replace('Inf', 'Infinity')),
     }))
   } catch (cause) {
-    const reason = cause instanceof z.ZodError ? 'it is something else' : ((cause as Error).cause as Error | undefined)?.message
+    const reason =
+      cause instanceof z.ZodError ? 'it is something else' : ((cause as Error).cause as Error | undefined)?.message
     throw new TributaryError(
       'prometheus-unreachable',
       `Prometheus at ${address.host} does not answer (${reason ?? (cause as Error).message}). Check --prometheus and that it runs.`,

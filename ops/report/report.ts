@@ -39,7 +39,9 @@ const DOWN_SECONDS_MIN = 1
 /** Puts the answers beside the declaration: a row for each entity of each subscriber, whether there are figures for it or not. Pure. */
 export function reportOf({ subscribers, entities }: Declaration, answers: Answers, overSeconds: number): Report {
   const of = (query: keyof Answers, wanted: Readonly<Record<string, string>>) => {
-    const found = answers[query].find(({ labels }) => Object.entries(wanted).every(([name, value]) => labels[name] === value))
+    const found = answers[query].find(({ labels }) =>
+      Object.entries(wanted).every(([name, value]) => labels[name] === value),
+    )
     return found === undefined || Number.isNaN(found.value) ? null : found.value
   }
   const seenSeconds = Math.min(overSeconds, answers.seenSeconds[0]?.value ?? 0)

@@ -73,7 +73,11 @@ export async function readStatus(environment: Environment): Promise<Status> {
     ...subscribed.map((subscriber) => ask(checkDestination(subscriber))),
     ask(environment.registry.ping()),
   ])
-  return { sources, subscribers: subscribers.flat(), failures: questions.failures.map(({ code, message }) => ({ code, message })) }
+  return {
+    sources,
+    subscribers: subscribers.flat(),
+    failures: questions.failures.map(({ code, message }) => ({ code, message })),
+  }
 }
 
 type Ask = <T>(question: Promise<T>) => Promise<T | undefined>

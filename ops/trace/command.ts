@@ -30,7 +30,8 @@ export function traceCommand(): Command {
       const tell = (records: number) => line.draw(() => `${name}: ${records} records read`)
       const trace = await traceKey(environment, entity, key, tell).finally(line.end)
       const [error] = trace.failures.map(({ code, message }) => ({ code, message }))
-      if (flags.json) console.log(JSON.stringify({ ok: error === undefined, ...(error && { error }), ...traceJson(trace) }))
+      if (flags.json)
+        console.log(JSON.stringify({ ok: error === undefined, ...(error && { error }), ...traceJson(trace) }))
       else for (const text of formatTrace(trace, lookOf(process.stdout, process.env), Date.now())) console.log(text)
       if (error !== undefined) process.exitCode = 1
     })

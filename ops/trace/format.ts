@@ -120,19 +120,27 @@ function cells(one: SubscriberTrace, published: Published | null, nowMs: number)
   ]
 }
 
-function remarkOf({ subscriber, standing, letter, recordsBefore, attempts }: SubscriberTrace, entity: string, key: string) {
+function remarkOf(
+  { subscriber, standing, letter, recordsBefore, attempts }: SubscriberTrace,
+  entity: string,
+  key: string,
+) {
   const name = `${subscriber} ${entity} ${shellText(key)}`
   switch (standing) {
     case 'dead':
       return [`${subscriber} refused it (${letter!.code}): ${letter!.reason}. tributary dlq show ${name}`]
     case 'retrying':
-      return [`${subscriber} failed ${letter!.attempts} times (${letter!.code}); tried again at ${letter!.nextTryAt ?? 'once'}. tributary dlq show ${name}`]
+      return [
+        `${subscriber} failed ${letter!.attempts} times (${letter!.code}); tried again at ${letter!.nextTryAt ?? 'once'}. tributary dlq show ${name}`,
+      ]
     case 'parked':
       return [`${subscriber} failed ${attempts} times; it is tried again by itself.`]
     case 'waiting':
       return [`${subscriber} has ${recordsBefore} records of this partition before it. tributary lag ${subscriber}`]
     case 'passed over':
-      return [`${subscriber} finished this record without applying it: it has a newer object by itself, its letter was discarded, or the ledger lost its entry. tributary preview ${name}; to send it in full: tributary resync ${name}`]
+      return [
+        `${subscriber} finished this record without applying it: it has a newer object by itself, its letter was discarded, or the ledger lost its entry. tributary preview ${name}; to send it in full: tributary resync ${name}`,
+      ]
     default:
       return []
   }

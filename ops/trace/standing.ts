@@ -40,8 +40,7 @@ export function standingOf({ published, committed, stored, letter }: Known): Sta
   if (letter !== null) return letter.state
   if (published === null) return 'nothing'
   const entry = stored?.entry
-  const isThere =
-    entry !== undefined && entry.state !== 'none' && stored!.version >= packVersion(published.version)
+  const isThere = entry !== undefined && entry.state !== 'none' && stored!.version >= packVersion(published.version)
   if (isThere && !entry.uncertain) return 'applied'
   if (entry !== undefined && entry.attempts > 0) return 'parked'
   if (stored?.inFlight) return 'in flight'

@@ -151,10 +151,7 @@ function describe(known: KnownOfSubscriber, published: Published | null): Subscr
   const { subscriber, class: entityClass, lag, stored, letter } = known
   const version = published?.change?.version
   const isKnown =
-    lag !== undefined &&
-    stored !== undefined &&
-    letter !== undefined &&
-    (published === null || version !== undefined)
+    lag !== undefined && stored !== undefined && letter !== undefined && (published === null || version !== undefined)
   const newest = published && version ? { version, offset: published.offset } : null
   const standing = isKnown ? standingOf({ published: newest, committed: lag.committed, stored, letter }) : null
   const isThere = stored != null && stored.entry.state !== 'none'

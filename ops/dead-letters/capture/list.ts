@@ -1,7 +1,7 @@
 import { formatVersion } from '../../../schemas/version.ts'
+import { seconds, table } from '../../cli/table.ts'
 import { WIDTH_MAX, wrap } from '../../declaration/report/terminal-text.ts'
 import { clip, safeText } from '../../demo/view/width.ts'
-import { seconds, table } from '../../cli/table.ts'
 import type { KeyShower } from './key-shown.ts'
 import type { OpenLetter } from './open-letters.ts'
 

@@ -1,6 +1,6 @@
+import { seconds, table } from '../../cli/table.ts'
 import { WIDTH_MAX, wrap } from '../../declaration/report/terminal-text.ts'
 import { clip, safeText } from '../../demo/view/width.ts'
-import { seconds, table } from '../../cli/table.ts'
 import type { KeyShower } from '../capture/key-shown.ts'
 import type { LetterGroup, LetterSummary, ListedLetter } from './summary.ts'
 

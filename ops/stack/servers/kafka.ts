@@ -21,7 +21,10 @@ export const planKafka: PlanServer = async (context: ServerContext): Promise<Ser
   const loggingFile = join(dir, 'log4j2.properties')
   const logDir = join(dir, 'data')
   const controllerPort = portOf(context, 'kafkaController')
-  await writeWhole(propertiesFile, lines(brokerProperties({ logDir, nodeId: 1, port, controllerPorts: [controllerPort] })))
+  await writeWhole(
+    propertiesFile,
+    lines(brokerProperties({ logDir, nodeId: 1, port, controllerPorts: [controllerPort] })),
+  )
   await writeWhole(loggingFile, lines(LOGGING))
   const common = [`-Dlog4j2.configurationFile=${loggingFile}`, '-cp', join(kafkaJars, '*')]
   if (!(await isFormatted(logDir))) {

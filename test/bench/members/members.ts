@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type BrokerCluster, startBrokerCluster } from '../../support/servers/broker-cluster.ts'
 import type { FlowProcess } from '../../support/flow.ts'
 import { untilQuiet } from '../../support/quiet.ts'
+import { type BrokerCluster, startBrokerCluster } from '../../support/servers/broker-cluster.ts'
 import { readHistory, staleTails } from '../../support/topics/topic-history.ts'
 import { type BenchPipeline, createBenchPipeline, SOURCE, SUBSCRIBER } from '../support/bench-pipeline.ts'
 import { now } from '../support/load.ts'
@@ -65,7 +65,9 @@ export async function benchMembers({ progress, atEnd }: Surroundings, options: M
   progress.step(`${rate} changes a second, undisturbed for ${CALM_SECONDS} s`)
   const calmLoad = { rate, seconds: CALM_SECONDS, keys: KEYS, first: 1 }
   const calm = await measured(watch, pipeline, calmLoad)
-  progress.step(`${rate} changes a second for ${minutes} min, a member ${options.rolling ? 'restarted' : 'killed'} every ${options.every} s`)
+  progress.step(
+    `${rate} changes a second for ${minutes} min, a member ${options.rolling ? 'restarted' : 'killed'} every ${options.every} s`,
+  )
   const seconds = Math.round(minutes * 60)
   const over = new AbortController()
   const faults = disturb(pipeline, members, cluster, options, over.signal)
@@ -153,5 +155,7 @@ async function requireRight({ flow }: BenchPipeline): Promise<void> {
   const { stdout } = await flow.run('dlq', 'list', SUBSCRIBER, '--json')
   const { open } = JSON.parse(stdout) as { open: number }
   if (differences + stale.length + open > 0)
-    throw new Error(`${differences} rows differ, ${stale.length} keys end stale, ${open} dead letters: this run is void`)
+    throw new Error(
+      `${differences} rows differ, ${stale.length} keys end stale, ${open} dead letters: this run is void`,
+    )
 }

@@ -53,6 +53,7 @@ test('streaming at 100 columns shows flow, subscribers, one change as three patc
       and see it in the warehouse
         psql 'postgres://tributary:demo@127.0.0.1:54321/warehouse' \\
           -c "SELECT * FROM customers WHERE customer_id = 42"
+      Metrics  http://127.0.0.1:9464/metrics
       ────────────────────────────────────────────────────────────────────────────────────────────────
       f makes the store fail   Ctrl-C stops everything and leaves nothing behind"
   `)

@@ -99,7 +99,10 @@ test('servers that do not answer are named, one by one', async () => {
 test('serves what it sees, and ends when it is asked to', { timeout: 120_000 }, async () => {
   const exporter = flow.start('exporter')
   const url = await eventuallyUrl(exporter.log)
-  await eventually(async () => (await (await fetch(`${url}/metrics`)).text()).includes('tributary_lag_seconds{'), 'a look')
+  await eventually(
+    async () => (await (await fetch(`${url}/metrics`)).text()).includes('tributary_lag_seconds{'),
+    'a look',
+  )
   expect((await fetch(`${url}/readyz`)).status).toBe(200)
   exporter.kill('SIGTERM')
   expect(await exporter.exited).toBe(0)

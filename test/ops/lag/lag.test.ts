@@ -23,7 +23,13 @@ const partition = (entity: string, waitedMs: number | null, behind = waitedMs ==
 })
 
 function rowsOf(members: number, ...partitions: readonly PartitionLook[]): readonly LagRow[] {
-  const group = { groupId: 'acme.crm.critical', subscriber: 'crm', entityClass: 'critical' as const, members, partitions }
+  const group = {
+    groupId: 'acme.crm.critical',
+    subscriber: 'crm',
+    entityClass: 'critical' as const,
+    members,
+    partitions,
+  }
   const counts = [{ entity: 'order', state: 'dead' as const, open: 2, oldestSinceMs: 0 }]
   const letters = [{ subscriber: 'crm', counts, untracked: 0 }]
   const up = { kafka: true, registry: true, redis: true }
@@ -32,7 +38,12 @@ function rowsOf(members: number, ...partitions: readonly PartitionLook[]): reado
 }
 
 test('an entity is as late as its oldest unfinished record, and late beyond its own target', () => {
-  const [first, second] = rowsOf(2, partition('product', 60_000), partition('order', 20_000), partition('order', 45_000))
+  const [first, second] = rowsOf(
+    2,
+    partition('product', 60_000),
+    partition('order', 20_000),
+    partition('order', 45_000),
+  )
   expect(first).toMatchObject({ entity: 'order', state: 'late', lagSeconds: 45, targetSeconds: 30, lagRecords: 6 })
   expect(second).toMatchObject({ entity: 'product', state: 'fresh', lagSeconds: 60 })
 })

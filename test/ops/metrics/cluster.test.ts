@@ -34,7 +34,9 @@ const groupOf = (...partitions: readonly PartitionLook[]) => ({
 })
 
 async function lines(registry: Registry, name: string): Promise<string[]> {
-  return (await registry.metrics()).split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+  return (await registry.metrics())
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
 }
 
 function watched() {
@@ -93,6 +95,8 @@ test('targets are told as declared, and the ledger’s server with its limit whe
   expect(await lines(registry, 'tributary_freshness_target_seconds')).toEqual([
     'tributary_freshness_target_seconds{entity="order",class="critical",owner="desk",source="erp"} 30',
   ])
-  expect(await lines(registry, 'tributary_ledger_start_time_seconds')).toEqual(['tributary_ledger_start_time_seconds 500'])
+  expect(await lines(registry, 'tributary_ledger_start_time_seconds')).toEqual([
+    'tributary_ledger_start_time_seconds 500',
+  ])
   expect(await lines(registry, 'tributary_ledger_limit_bytes')).toEqual([])
 })

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { createMetrics } from '../../../ops/metrics/metrics.ts'
 
 async function lines(registry: ReturnType<typeof createMetrics>['registry']): Promise<string[]> {
-  return (await registry.metrics()).split('\n').filter((line) => line.startsWith('tributary_source_'))
+  return (await registry.metrics()).split('\n').filter((line) => /^tributary_source_(?!notices|committed)/.test(line))
 }
 
 it('shows the kept log, its limit and its state, and nothing of a slot that is gone', async () => {

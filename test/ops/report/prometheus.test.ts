@@ -28,7 +28,12 @@ test('an answer is its series with their labels, and infinities are numbers', as
 
 test.each([
   ['something else', 200, '<html>', /does not answer/],
-  ['another kind of answer', 200, '{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}', /something else/],
+  [
+    'another kind of answer',
+    200,
+    '{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}',
+    /something else/,
+  ],
   ['a refusal', 400, '{"status":"error"}', /it answers 400/],
   ['too much', 200, ' '.repeat(9 * 1024 * 1024), /too large/],
 ])('%s is told as what it is', async (_title, status, body, message) => {

@@ -23,7 +23,12 @@ function stored(position: bigint, changes: Partial<StoredEntry['entry']> & { inF
 }
 
 /** Version 7 was published at offset 20, and the group has come to 15. */
-const KNOWN: Known = { published: { version: version(7n), offset: 20n }, committed: 15n, stored: stored(6n), letter: null }
+const KNOWN: Known = {
+  published: { version: version(7n), offset: 20n },
+  committed: 15n,
+  stored: stored(6n),
+  letter: null,
+}
 const letter = (state: DeadLetterHead['state']) => ({ state }) as DeadLetterHead
 
 test.each<[string, Partial<Known>, Standing]>([
@@ -33,7 +38,11 @@ test.each<[string, Partial<Known>, Standing]>([
   ['the ledger has a newer one', { stored: stored(8n) }, 'applied'],
   ['its delete was applied', { stored: stored(7n, { state: 'deleted' }) }, 'applied'],
   ['the ledger has it, and a request may be lost', { stored: stored(7n, { uncertain: true }) }, 'uncertain'],
-  ['the subscriber never had it, and is being sent it', { stored: stored(0n, { state: 'none', inFlight: true }) }, 'in flight'],
+  [
+    'the subscriber never had it, and is being sent it',
+    { stored: stored(0n, { state: 'none', inFlight: true }) },
+    'in flight',
+  ],
   ['it failed twice', { stored: stored(6n, { attempts: 2, inFlight: true }) }, 'parked'],
   ['the group is past it, and the ledger has an older one', { committed: 21n }, 'passed over'],
   ['the group is past it, and the ledger has nothing', { committed: 21n, stored: null }, 'passed over'],

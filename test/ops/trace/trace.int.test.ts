@@ -111,7 +111,10 @@ test('what waits while nobody delivers is told with how much is before it, and l
 })
 
 test('a key that never was, an entity that is not declared, and a ledger that is away are said to be so', async () => {
-  expect(await trace('4711')).toMatchObject({ published: null, subscribers: [{ standing: 'nothing' }, { standing: 'nothing' }] })
+  expect(await trace('4711')).toMatchObject({
+    published: null,
+    subscribers: [{ standing: 'nothing' }, { standing: 'nothing' }],
+  })
   const unknown = await flow.run('trace', 'customers', '1')
   expect(unknown.code).toBe(2)
   expect(unknown.stderr).toContain('There is no entity customers')
