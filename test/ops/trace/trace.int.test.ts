@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { expectReadable } from '../../support/cli.ts'
 import { createFlow, eventually, type Flow, type FlowProcess, onLocalErp } from '../../support/flow.ts'
+import { ageLedger } from '../../support/old-ledger.ts'
 import { untilQuiet } from '../../support/quiet.ts'
 
 const declare = (prefix: string) => `
@@ -38,6 +39,7 @@ beforeAll(async () => {
   )
   await flow.provision()
   await flow.warehouse.unsafe('ALTER TABLE second.customers ADD CHECK (credit >= 0)')
+  await ageLedger(flow)
   delivering = flow.start('run')
   await untilQuiet(flow)
 })
@@ -68,10 +70,13 @@ test('a change that one subscriber has and another refused is shown as that, wit
 }, async () => {
   await flow.source`UPDATE customers SET credit = -5 WHERE id = 7`
   let traced: Traced | undefined
-  await eventually(async () => {
-    traced = await trace('7')
-    return traced.subscribers.map(({ standing }) => standing).join() === 'applied,dead'
-  }, 'it has arrived here and is refused there')
+  await eventually(
+    async () => {
+      traced = await trace('7')
+      return traced.subscribers.map(({ standing }) => standing).join() === 'applied,dead'
+    },
+    () => `it has arrived here and is refused there: ${JSON.stringify(traced)}`,
+  )
   const { published, subscribers } = traced!
   expect(published).toMatchObject({ op: 'update', changed: ['credit'] })
   const [first, second] = subscribers
