@@ -11,7 +11,7 @@ export const QUERIES = {
     `sum by (subscriber) (increase(tributary_answers_total{outcome=~"rejected|unavailable|unknown|conflict"}[${over}])) / ` +
     `((sum by (subscriber) (increase(tributary_answers_total[${over}])) + sum by (subscriber) (increase(tributary_patches_total[${over}]))) ` +
     `or sum by (subscriber) (increase(tributary_answers_total[${over}])))`,
-  deadLetters: () => 'sum by (subscriber, entity) (tributary_dead_letters_open{state="dead"})',
+  deadLetters: () => 'max by (subscriber, entity) (tributary_dead_letters_open{state="dead"})',
   oldestDeadLetterSeconds: () => 'max by (subscriber, entity) (tributary_dead_letters_oldest_seconds{state="dead"})',
   /** The share of the time in which a part did not work, while its process ran. */
   downShare: (over: string) => `max by (part) (1 - avg_over_time(tributary_part_up[${over}]))`,
