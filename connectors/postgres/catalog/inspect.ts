@@ -17,14 +17,19 @@ export function inspectServer(server: ServerFacts): readonly string[] {
     findings.push(`the server is PostgreSQL ${Math.floor(server.version / 10_000)}; 14 or newer is needed`)
   if (server.walLevel !== 'logical')
     findings.push(`wal_level is ${server.walLevel}. Run: ALTER SYSTEM SET wal_level = logical; then restart the server`)
-  if (!server.mayReplicate)
-    findings.push(
-      `role ${quoteName(server.role)} may not replicate. Run: ALTER ROLE ${quoteName(server.role)} REPLICATION ` +
-        '(Amazon RDS: GRANT rds_replication TO it)',
-    )
+  findings.push(...inspectRole(server))
   if (server.encoding === 'SQL_ASCII')
     findings.push('the database is encoded SQL_ASCII, so its text may not be text at all. Move it to a UTF8 database')
   return findings
+}
+
+/** What its role lacks at the server, with what to do. Pure. */
+export function inspectRole({ mayReplicate, role }: ServerFacts): readonly string[] {
+  if (mayReplicate) return []
+  const name = quoteName(role)
+  return [
+    `role ${name} may not replicate. Run: ALTER ROLE ${name} REPLICATION (Amazon RDS: GRANT rds_replication TO it)`,
+  ]
 }
 
 /** pg_class.relkind of what may be taken for a table. */
@@ -56,6 +61,20 @@ export function inspectTable(
   if (facts.persistence === 't') findings.push(`table ${name} is temporary: no other session sees it`)
   else if (facts.persistence !== 'p')
     findings.push(`table ${name} is not logged. Run: ALTER TABLE ${sqlName} SET LOGGED`)
+  const columns = new Map(facts.columns.map((column) => [column.name, column]))
+  return [
+    ...findings,
+    ...inspectReading(captured, facts, server),
+    ...inspectColumns(captured, columns, types),
+    ...inspectKey(captured, facts, columns, sqlName),
+  ]
+}
+
+/** What keeps the role from reading the rows of a table, each with what to do. Pure. */
+export function inspectReading(captured: CapturedTable, facts: TableFacts, server: ServerFacts): readonly string[] {
+  const name = objectName(captured.table)
+  const sqlName = `${quoteName(captured.table.schema)}.${quoteName(captured.table.name)}`
+  const findings: string[] = []
   if (!facts.mayRead)
     findings.push(
       `role ${quoteName(server.role)} may not read ${name}. Run: GRANT USAGE ON SCHEMA ${quoteName(captured.table.schema)} TO ` +
@@ -65,8 +84,7 @@ export function inspectTable(
     findings.push(
       `row security hides rows of ${name} from role ${quoteName(server.role)}. Run: ALTER ROLE ${quoteName(server.role)} BYPASSRLS`,
     )
-  const columns = new Map(facts.columns.map((column) => [column.name, column]))
-  return [...findings, ...inspectColumns(captured, columns, types), ...inspectKey(captured, facts, columns, sqlName)]
+  return findings
 }
 
 function inspectColumns(captured: CapturedTable, columns: ReadonlyMap<string, ColumnFacts>, types: Types): string[] {
@@ -121,15 +139,20 @@ export function inspectKey(
     findings.push(
       `the key (${keyList}) of ${name} is not unique. Run: ALTER TABLE ${sqlName} ADD PRIMARY KEY (${keyList}), or ADD UNIQUE (${keyList})`,
     )
-  for (const identity of facts.identities) {
-    if (identity.kind === 'f' || key.every((column) => identity.columns.includes(column))) continue
-    findings.push(
-      `the log does not say which row of ${identity.table} an update or delete is about: its replica identity ` +
+  return [...findings, ...inspectIdentities(facts, key)]
+}
+
+/** Where the log does not say which row a change is about, each with what to do. @param key the key's columns. Pure. */
+export function inspectIdentities(facts: Pick<TableFacts, 'identities'>, key: readonly string[]): readonly string[] {
+  const keyList = key.map(quoteName).join(', ')
+  return facts.identities
+    .filter(({ kind, columns }) => kind !== 'f' && !key.every((column) => columns.includes(column)))
+    .map(
+      (identity) =>
+        `the log does not say which row of ${identity.table} an update or delete is about: its replica identity ` +
         `${identity.columns.length === 0 ? 'is empty' : `(${identity.columns.map(quoteName).join(', ')}) lacks the key (${keyList})`}. ` +
         `Run: ALTER TABLE ${identity.table} REPLICA IDENTITY FULL`,
     )
-  }
-  return findings
 }
 
 function sameSet(left: readonly string[], right: readonly string[]): boolean {

@@ -83,16 +83,47 @@ export async function planPublication(
   publication: string,
   inspection: Inspection,
 ): Promise<string | undefined> {
+  return (await comparePublication(sql, publication, inspection)).statement
+}
+
+/** A publication beside the captured tables. */
+export interface ComparedPublication {
+  readonly exists: boolean
+  /** Captured tables that it lacks, as `schema.table`. */
+  readonly absent: readonly string[]
+  /** What makes it hold every captured table; undefined when it does. */
+  readonly statement: string | undefined
+  /** What else is wrong with it, each with what to do. */
+  readonly findings: readonly string[]
+}
+
+export async function comparePublication(
+  sql: Sql,
+  publication: string,
+  inspection: Pick<Inspection, 'tables' | 'facts' | 'server'>,
+): Promise<ComparedPublication> {
   const existing = await loadPublication(sql, publication)
-  if (existing === undefined) return createPublication(publication, inspection)
-  if (existing.allTables) return undefined
+  const names = (tables: readonly CapturedTable[]) => tables.map(({ table }) => objectName(table))
+  if (existing === undefined) {
+    const statement = createPublication(publication, inspection)
+    return { exists: false, absent: names(inspection.tables), statement, findings: [] }
+  }
   // A partitioned table may be in it through its partitions; adding it again would fail, and the inspection tells what to set.
   const absent = inspection.tables.filter(
-    (table) => !(table.partitioned && !existing.viaRoot) && !existing.tables.some((one) => isSame(one, table)),
+    (table) =>
+      !existing.allTables &&
+      !(table.partitioned && !existing.viaRoot) &&
+      !existing.tables.some((one) => isSame(one, table)),
   )
-  return absent.length > 0
-    ? `ALTER PUBLICATION ${quoteName(publication)} ADD TABLE ${absent.map(sqlName).join(', ')}`
-    : undefined
+  return {
+    exists: true,
+    absent: names(absent),
+    statement:
+      absent.length > 0
+        ? `ALTER PUBLICATION ${quoteName(publication)} ADD TABLE ${absent.map(sqlName).join(', ')}`
+        : undefined,
+    findings: inspectPublication(publication, existing, inspection),
+  }
 }
 
 /**

@@ -126,8 +126,8 @@ function lostNotice(slot: string, { invalidation }: Retention): Notice {
   return { code: 'slot-given-up', level: 'warn', message }
 }
 
-/** What the largest part of the retained log waits for. */
-function causeOf(seen: Retention): { readonly because: string; readonly todo: string } {
+/** What the largest part of the retained log waits for. Pure. */
+export function causeOf(seen: Retention): { readonly because: string; readonly todo: string } {
   const { retainedBytes, unconfirmedBytes, unsentBytes, oldestTransaction } = seen
   if (!seen.active) return { because: 'nobody reads it', todo: 'start the capture of this source' }
   if (unconfirmedBytes * 2 >= retainedBytes) {
