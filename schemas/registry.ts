@@ -23,11 +23,15 @@ export interface Registry {
   /** The schema with this id; undefined when there is none, or when it is not registered under this subject. */
   schemaById(id: number, subject: string): Promise<AvroSchema | undefined>
 
+  /** The compatibility that holds for a subject: its own, else that of the whole registry. */
+  compatibility(subject: string): Promise<string>
+
   /** Resolves when the registry answers. */
   ping(): Promise<void>
 }
 
-const COMPATIBILITY = 'FULL_TRANSITIVE'
+/** Old records live as long as their keys, and producers and consumers change at different times. */
+export const COMPATIBILITY = 'FULL_TRANSITIVE'
 const NOT_FOUND = 404
 const CONFLICT = 409
 
@@ -92,6 +96,11 @@ export function createRegistry(address: RegistryAddress): Registry {
       const answer = await request('GET', `/schemas/ids/${id}`)
       if (answer.status === NOT_FOUND) return undefined
       return parseSchema(read(WITH_SCHEMA, answer).schema)
+    },
+
+    async compatibility(subject) {
+      const own = await request('GET', `/config/${encodeURIComponent(subject)}`)
+      return read(CONFIG, own.status === NOT_FOUND ? await request('GET', '/config') : own).compatibilityLevel
     },
 
     async ping() {

@@ -2,6 +2,7 @@ import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
 import { within } from '../within.ts'
 import { brokersOf } from './client.ts'
+import { type BrokerSettings, brokerSettings, type PartitionReplicas, partitionReplicas } from './cluster.ts'
 import type { TopicPartition } from './consumer.ts'
 
 /** What a topic is, or should be. `configs` holds only what matters to us. */
@@ -34,6 +35,12 @@ export interface KafkaAdmin {
   topicOffsets(topic: string): Promise<readonly { partition: number; low: bigint; high: bigint }[]>
   /** The first offset of each partition whose record is of that time (ms since 1970) or later; its end where there is none. */
   offsetsAt(topic: string, timestampMs: number): Promise<ReadonlyMap<number, bigint>>
+  /** The ids of the brokers that are there now. */
+  brokers(): Promise<readonly number[]>
+  /** These settings of each broker. Needs the right to describe the configs of the cluster. */
+  brokerSettings(configNames: readonly string[]): Promise<readonly BrokerSettings[]>
+  /** Where the partitions of these topics are, which have to exist. */
+  replicas(topics: readonly string[]): Promise<readonly PartitionReplicas[]>
   /** How many members a group has now; 0 for one that there is not. */
   groupMembers(groupId: string): Promise<number>
   /** Commits offsets for a group without members. */
@@ -83,6 +90,12 @@ export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promi
         const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, timestampMs)
         return new Map(offsets.map(({ partition, offset }) => [partition, BigInt(offset)]))
       }),
+    brokers: () =>
+      wrap(brokers, 'asking for its brokers', async () =>
+        (await admin.describeCluster()).brokers.map(({ nodeId }) => nodeId).sort((a, b) => a - b),
+      ),
+    brokerSettings: (names) => wrap(brokers, 'reading settings of brokers', () => brokerSettings(admin, names)),
+    replicas: (topics) => wrap(brokers, 'asking where partitions are', () => partitionReplicas(admin, topics)),
     groupMembers: (groupId) =>
       wrap(brokers, `describing group ${groupId}`, async () => {
         const { groups } = await admin.describeGroups([groupId])

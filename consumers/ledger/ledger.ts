@@ -221,14 +221,12 @@ export class Ledger {
   async peek(scope: Scope, key: string): Promise<StoredEntry | null> {
     const run = this.#run()
     try {
-      const [text, failing, [seconds, micros]] = await Promise.all([
+      const [text, failing, nowMs] = await Promise.all([
         this.#redis.get(this.#entryKey(scope, key)),
         this.#redis.hget(this.#failingKey(scope), key),
-        this.#redis.time() as unknown as Promise<[string, string]>,
+        this.time(),
       ])
-      return text === null
-        ? null
-        : parseStored(text, failing, run, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000))
+      return text === null ? null : parseStored(text, failing, run, nowMs)
     } catch (cause) {
       throw this.#unreachable(cause)
     }
@@ -251,11 +249,7 @@ export class Ledger {
    */
   async deletesSeen(scope: Scope): Promise<{ readonly atMs: number | null; readonly nowMs: number }> {
     try {
-      const [text, [seconds, micros]] = await Promise.all([
-        this.#redis.get(this.#seenKey(scope)),
-        this.#redis.time() as unknown as Promise<[string, string]>,
-      ])
-      const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+      const [text, nowMs] = await Promise.all([this.#redis.get(this.#seenKey(scope)), this.time()])
       return { atMs: text === null ? null : Number(text), nowMs }
     } catch (cause) {
       throw this.#unreachable(cause)
@@ -310,6 +304,16 @@ export class Ledger {
       const state = parseServerState(await this.#redis.info(), Date.now())
       if (state === null) throw new Error('its INFO says nothing')
       return state
+    } catch (cause) {
+      throw this.#unreachable(cause)
+    }
+  }
+
+  /** What time it is by Redis's clock, ms since 1970. */
+  async time(): Promise<number> {
+    try {
+      const [seconds, micros] = (await this.#redis.time()) as unknown as [string, string]
+      return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
     } catch (cause) {
       throw this.#unreachable(cause)
     }

@@ -35,6 +35,16 @@ test('a missing schema is told by the registry’s own error code', async () => 
   expect(await registry.versions('shop.order-value')).toStrictEqual([])
 })
 
+test('a subject has its own compatibility, or else that of the registry', async () => {
+  const host = await serve((request, response) => {
+    if (request.url === '/config/own') response.writeHead(200, JSON_TYPE).end('{"compatibilityLevel":"NONE"}')
+    else if (request.url === '/config') response.writeHead(200, JSON_TYPE).end('{"compatibilityLevel":"BACKWARD"}')
+    else response.writeHead(404, JSON_TYPE).end('{"error_code":40408,"message":"Subject not configured"}')
+  })
+  const registry = createRegistry({ url: `http://${host}` })
+  expect([await registry.compatibility('own'), await registry.compatibility('other')]).toEqual(['NONE', 'BACKWARD'])
+})
+
 test.each<[string, number, string]>([
   ['a proxy’s 404', 404, '<html>not found</html>'],
   ['an empty 404', 404, ''],

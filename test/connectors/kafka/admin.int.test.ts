@@ -76,3 +76,17 @@ test('brokers that do not answer are named', async () => {
     message: expect.stringContaining('127.0.0.1:1'),
   })
 })
+
+test('brokers say what they are set to, and where partitions are', async () => {
+  const topic = await own.make('placed', { partitions: 2 })
+  const [broker, ...others] = await own.admin.brokers()
+  expect(others).toEqual([])
+  expect(await own.admin.brokerSettings(['auto.create.topics.enable'])).toEqual([
+    { broker, settings: { 'auto.create.topics.enable': 'false' } },
+  ])
+  const places = await own.admin.replicas([topic])
+  expect(places.toSorted((a, b) => a.partition - b.partition)).toEqual(
+    [0, 1].map((partition) => ({ topic, partition, replicas: 1, inSync: 1 })),
+  )
+  expect(await own.admin.replicas([])).toEqual([])
+})
