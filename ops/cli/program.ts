@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { blobsCommand } from '../blobs/command.ts'
 import { deadLettersCommand } from '../dead-letters/command.ts'
 import { validateCommand } from '../declaration/command.ts'
+import { doctorCommand } from '../doctor/command.ts'
 import { lagCommand } from '../lag/command.ts'
 import { previewCommand } from '../preview/command.ts'
 import { captureCommand, deliverCommand, exporterCommand, runCommand } from '../process/command.ts'
@@ -25,6 +26,7 @@ export function createProgram(): Command {
   for (const command of [
     validateCommand(),
     provisionCommand(),
+    doctorCommand(),
     runCommand(),
     captureCommand(),
     deliverCommand(),

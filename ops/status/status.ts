@@ -158,7 +158,11 @@ async function lagByTopic(
   return lags
 }
 
-async function deadLettersByEntity({ declaration, kafka }: Environment, topic: string): Promise<Map<string, number>> {
+/** How many rows of each entity wait on a source’s dead-letter topic for a value that can be encoded. */
+export async function deadLettersByEntity(
+  { declaration, kafka }: Environment,
+  topic: string,
+): Promise<Map<string, number>> {
   const keys = new Set<string>()
   await readTopic(kafka, declaration.kafka.brokers, topic, ({ key, value }) => {
     const name = key?.toString() ?? ''
