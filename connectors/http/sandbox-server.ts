@@ -100,7 +100,7 @@ export interface LoggedRequest {
 }
 
 export interface Sandbox {
-  /** `http://127.0.0.1:port`, without a slash at the end. */
+  /** `http://127.0.0.1:port` or what the options say, without a slash at the end. */
   readonly url: string
   /** Where `/__sandbox/*` is served even while the system is down; else it is served at {@link url} too. */
   readonly controlUrl: string
@@ -117,6 +117,10 @@ export interface SandboxOptions {
   /** 0 or absent for any free one. */
   readonly port?: number
   readonly controlPort?: number
+  /** Where it listens; absent for this machine alone. Only {@link SandboxOptions.port}: the controls' own port is never open to others. */
+  readonly host?: string
+  /** How others reach it, without a slash at the end, where its own address is not the answer: a name in a network of containers. */
+  readonly url?: string
   /** Told when a request was carried out, before its answer is on its way: what the system holds now is what that request left. */
   readonly onCarriedOut?: (request: SandboxRequest) => void
 }
@@ -233,24 +237,24 @@ export async function startSandbox(system: SandboxSystem, options: SandboxOption
     answer(response, { status: 404, body: 'GET requests, DELETE requests, GET objects/<target>, POST misbehave' })
   }
 
-  const listen = async (port: number): Promise<Server> => {
+  const listen = async (port: number, host = HOST): Promise<Server> => {
     const server = createServer((incoming, response) => {
       serve(incoming, response).catch((error: unknown) => {
         // The other side went away in the middle of its request: there is nobody to tell.
         response.destroy(error instanceof Error ? error : undefined)
       })
     })
-    server.listen(port, HOST)
+    server.listen(port, host)
     await once(server, 'listening')
     return server
   }
 
   const controlServer = await listen(options.controlPort ?? 0)
-  let server: Server | null = await listen(options.port ?? 0)
+  let server: Server | null = await listen(options.port ?? 0, options.host)
   const { port } = server.address() as AddressInfo
 
   const sandbox: Sandbox = {
-    url: `http://${HOST}:${port}`,
+    url: options.url ?? `http://${HOST}:${port}`,
     controlUrl: `http://${HOST}:${(controlServer.address() as AddressInfo).port}`,
     async misbehave(next) {
       how = next
@@ -263,7 +267,7 @@ export async function startSandbox(system: SandboxSystem, options: SandboxOption
         server = null
         await stop(closing)
       }
-      if (!next.down) server ??= await listen(port)
+      if (!next.down) server ??= await listen(port, options.host)
     },
     objects: (target) => system.objects(target),
     get requests() {

@@ -1,5 +1,5 @@
 import { SANDBOX_TOKEN, startShopifySandbox } from '../../../connectors/shopify/sandbox.ts'
-import { serveToParent } from './serve.ts'
+import { serve } from './serve.ts'
 
 /** The metafields that tributary.yaml names, beside the ids that the sandbox has by itself. */
 const DEFINITIONS = {
@@ -7,8 +7,9 @@ const DEFINITIONS = {
   'CUSTOMER custom.credit': 'single_line_text_field',
 }
 
-await serveToParent(
+await serve(
   // Far more points than the largest plan has: the first copy would take many minutes.
-  () => startShopifySandbox({ maximumAvailable: 200_000, restoreRate: 100_000, definitions: DEFINITIONS }),
+  (options) =>
+    startShopifySandbox({ ...options, maximumAvailable: 200_000, restoreRate: 100_000, definitions: DEFINITIONS }),
   (url) => ({ STORE_URL: url, STORE_TOKEN: SANDBOX_TOKEN }),
 )

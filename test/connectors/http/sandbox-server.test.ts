@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Sandbox, type SandboxSystem, startSandbox } from '../../../connectors/http/sandbox-server.ts'
+import { closedPort } from '../../support/cli.ts'
 
 let sandbox: Sandbox
 afterEach(() => sandbox.close())
@@ -35,6 +36,16 @@ describe('a sandbox', () => {
     expect(sandbox.requests[0]?.headers).toMatchObject({ authorization: '…', 'x-token': '…' })
     expect(await (await ask('/__sandbox/requests')).json()).toHaveLength(1)
     expect(await (await ask('/__sandbox/objects/a%2Fb')).json()).toEqual([{ target: 'a/b', done: 1 }])
+  })
+
+  it('says the address that it is told to have, and listens where it is told to', async () => {
+    const system = { handle: () => ({ status: 200 }), objects: () => [] }
+    const host = process.platform === 'linux' ? '127.0.0.2' : '::1'
+    const port = await closedPort()
+    sandbox = await startSandbox(system, { host, port, url: 'http://crm:8080' })
+    expect(sandbox.url).toBe('http://crm:8080')
+    expect((await fetch(`http://${host.includes(':') ? `[${host}]` : host}:${port}/`)).status).toBe(200)
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow()
   })
 
   it('throttles after as many as it was told, for as many as it was told', async () => {
