@@ -1,5 +1,5 @@
 /** How long a process may take to drain before a second look at the clock ends it. */
-const DRAIN_MS_MAX = 25_000
+export const DRAIN_MS_MAX = 25_000
 
 /**
  * A signal that aborts at the first SIGTERM or SIGINT. A second one, or a drain that takes too long, ends the process at once: nothing is
