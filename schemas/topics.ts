@@ -1,4 +1,4 @@
-/** Names of topics and groups. `prefix` is the pipeline's name in the declaration. */
+/** Names of topics, groups and producers. `prefix` is the pipeline's name in the declaration. */
 export function entityTopic(prefix: string, entity: string): string {
   return `${prefix}.${entity}`
 }
@@ -25,4 +25,9 @@ export function positionsTopic(prefix: string): string {
 /** The consumer group of a subscriber for one class of entities. */
 export function consumerGroup(prefix: string, subscriber: string, entityClass: string): string {
   return `${prefix}.${subscriber}.${entityClass}`
+}
+
+/** The name that every producer of a source has, so that a later one replaces those before it. */
+export function producerName(prefix: string, source: string): string {
+  return `${prefix}.${source}`
 }

@@ -16,7 +16,7 @@ import { deltaSchema, valueSubject } from '../../schemas/avro.ts'
 import { createDeltaEncoder } from '../../schemas/codec.ts'
 import type { Delta } from '../../schemas/delta.ts'
 import { TributaryError } from '../../schemas/errors.ts'
-import { captureDeadLetterTopic, entityTopic, positionsTopic } from '../../schemas/topics.ts'
+import { captureDeadLetterTopic, entityTopic, positionsTopic, producerName } from '../../schemas/topics.ts'
 import { capturedTables, entitiesOf } from '../declaration/captured-tables.ts'
 import type { Declaration, DeclaredEntity, DeclaredSource } from '../declaration/declaration.ts'
 import type { SourceObserver } from '../metrics/source.ts'
@@ -48,7 +48,7 @@ export async function runCapture(
       prefix: declaration.name,
       source: sourceName,
       openSource: () => openSource(environment, source, parts.onSnapshotProgress, watching),
-      openProducer: () => createProducer(kafka, `${declaration.name}.${sourceName}`),
+      openProducer: () => createProducer(kafka, producerName(declaration.name, sourceName)),
       loadState: () => loadStored(kafka, declaration.kafka.brokers, declaration.name, sourceName),
       openFences: () => takeOverFences(kafka, declaration.kafka.brokers, declaration.name, sourceName),
       openPublished: (flush, either) =>
@@ -91,7 +91,7 @@ export function findSource(declaration: Declaration, name: string): DeclaredSour
 }
 
 /** Every topic that a source's capture writes to. */
-function topicsOf(declaration: Declaration, source: string): readonly string[] {
+export function topicsOf(declaration: Declaration, source: string): readonly string[] {
   const { name } = declaration
   const entities = entitiesOf(declaration, source).map((entity) => entityTopic(name, entity.name))
   return [...entities, captureDeadLetterTopic(name, source), positionsTopic(name)]
