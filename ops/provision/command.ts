@@ -3,11 +3,12 @@ import { type Declaration, loadDeclaration } from '../declaration/declaration.ts
 import { createEnvironment } from '../process/environment.ts'
 import { createLog } from '../process/log.ts'
 import { formatAcls, planAcls } from './acls.ts'
+import { asyncApiOf } from './asyncapi.ts'
 import { type PlanStep, planProvision } from './provision.ts'
 import { formatStrimzi, kafkaTopics } from './strimzi.ts'
 import { wantedTopics } from './topics.ts'
 
-const FORMATS = ['strimzi', 'acls'] as const
+const FORMATS = ['strimzi', 'acls', 'asyncapi'] as const
 const PRINCIPAL_PREFIX = 'User:'
 
 interface ProvisionFlags {
@@ -28,7 +29,7 @@ export function provisionCommand(): Command {
     .addOption(
       new Option(
         '--format <format>',
-        'ask no server and make nothing: print the topics as resources of Strimzi, or the rights that the processes need of Kafka',
+        'ask no server and make nothing: print the topics as resources of Strimzi or as AsyncAPI, or the rights that the processes need of Kafka',
       ).choices(FORMATS),
     )
     .option('--cluster <name>', 'with --format strimzi: the Kafka resource that the topics are of', clusterName)
@@ -73,6 +74,13 @@ function print(declaration: Declaration, { format, cluster, principalPrefix: pre
   if (format === 'strimzi') {
     const topics = kafkaTopics(wantedTopics(declaration), cluster!)
     process.stdout.write(json ? `${JSON.stringify({ ok: true, format, topics })}\n` : formatStrimzi(topics))
+    return
+  }
+  if (format === 'asyncapi') {
+    const document = asyncApiOf(declaration)
+    process.stdout.write(
+      json ? `${JSON.stringify({ ok: true, format, document })}\n` : `${JSON.stringify(document, null, 2)}\n`,
+    )
     return
   }
   const acls = planAcls(declaration, prefix ?? PRINCIPAL_PREFIX)

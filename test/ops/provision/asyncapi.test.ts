@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { loadDeclaration } from '../../../ops/declaration/declaration.ts'
+import { asyncApiOf } from '../../../ops/provision/asyncapi.ts'
 import { wantedTopics } from '../../../ops/provision/topics.ts'
-import { asyncApiOf } from '../../../ops/reference/asyncapi.ts'
 import { deltaSchema } from '../../../schemas/avro.ts'
 import { EXAMPLE_ENVIRONMENT } from '../declaration/example-environment.ts'
 

@@ -4,7 +4,7 @@ import { deltaSchema } from '../../schemas/avro.ts'
 import { ID_HEADER, VERSION_HEADER } from '../../schemas/deletion.ts'
 import { entityTopic } from '../../schemas/topics.ts'
 import type { Declaration, DeclaredEntity } from '../declaration/declaration.ts'
-import { wantedTopics } from '../provision/topics.ts'
+import { wantedTopics } from './topics.ts'
 
 const KAFKA_BINDING = '0.5.0'
 const AVRO = 'application/vnd.apache.avro+json;version=1.9.0'
