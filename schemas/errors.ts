@@ -27,7 +27,8 @@ export const CATALOGUE = {
   'environment-missing': {
     fate: 'stop',
     exitCode: 3,
-    meaning: 'A program, an address or a secret that this command needs is not there.',
+    meaning:
+      'A program, an address, a secret or a certificate that this command needs is not there, or cannot be read.',
     normalWhen: 'on a new machine',
     whatToDo: 'Install or set what the message names.',
   },
@@ -44,6 +45,15 @@ export const CATALOGUE = {
     meaning: 'No Kafka broker answers.',
     normalWhen: 'while the cluster restarts',
     whatToDo: 'Check kafka.brokers in tributary.yaml and that the brokers run.',
+  },
+  'kafka-unsuitable': {
+    fate: 'stop',
+    exitCode: 1,
+    meaning:
+      'The Kafka brokers refuse the user, the password, a right or our certificate, or theirs cannot be trusted, or only one side speaks TLS.',
+    normalWhen: 'when a cluster is set up, or a password or certificate has changed',
+    whatToDo:
+      'Correct kafka.tls and kafka.sasl in tributary.yaml, or the rights or the certificate at the brokers, as the message says.',
   },
   'fetch-gap': {
     fate: 'retry',
@@ -100,9 +110,11 @@ export const CATALOGUE = {
   'registry-unsuitable': {
     fate: 'stop',
     exitCode: 1,
-    meaning: 'The schema registry refuses the user or the password.',
-    normalWhen: 'when a registry is set up or a password has changed',
-    whatToDo: 'Correct the user and the password in registry.url, or their rights at the registry.',
+    meaning:
+      'The schema registry refuses the user, the password, the token or our certificate, or its own cannot be trusted, or only one side speaks TLS.',
+    normalWhen: 'when a registry is set up, or a password or certificate has changed',
+    whatToDo:
+      'Correct `registry` in tributary.yaml, or the rights or the certificate at the registry, as the message says.',
   },
   'schema-not-registered': {
     fate: 'stop',
@@ -166,9 +178,11 @@ export const CATALOGUE = {
   'ledger-unsuitable': {
     fate: 'stop',
     exitCode: 1,
-    meaning: 'Redis refuses the user or the password, or the rights that the ledger needs.',
-    normalWhen: 'when Redis is set up or a password has changed',
-    whatToDo: 'Correct the user and the password in redis.url, or their rights (ACL) at Redis.',
+    meaning:
+      'Redis refuses the user, the password, a right that the ledger needs or our certificate, or its own cannot be trusted, or only one side speaks TLS.',
+    normalWhen: 'when Redis is set up, or a password or certificate has changed',
+    whatToDo:
+      'Correct `redis` in tributary.yaml, or the rights (ACL) or the certificate at Redis, as the message says.',
   },
   'source-unreachable': {
     fate: 'retry',
@@ -180,7 +194,8 @@ export const CATALOGUE = {
   'source-unsuitable': {
     fate: 'stop',
     exitCode: 1,
-    meaning: 'The source cannot be captured as declared: a setting, a right, a table, a column or a key is missing.',
+    meaning:
+      'The source cannot be captured as declared: a setting, a right, a table, a column or a key is missing, or its certificate is refused.',
     normalWhen: 'when a source is set up',
     whatToDo: 'Do what the message says at the source.',
   },
@@ -282,7 +297,8 @@ export const CATALOGUE = {
   'destination-unsuitable': {
     fate: 'stop',
     exitCode: 1,
-    meaning: 'The subscriber cannot take the changes as declared: a table, a column or a right is missing.',
+    meaning:
+      'The subscriber cannot take the changes as declared: a table, a column or a right is missing, or its certificate is refused.',
     normalWhen: 'before the first `tributary provision`',
     whatToDo: 'Run `tributary provision`, or do what the message says at the subscriber.',
   },

@@ -1,11 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemCode, TributaryError } from './errors.ts'
+import { registryExchange } from './registry-exchange.ts'
+import { speaksTls, type TlsFields, type TlsMaterial, tlsFault } from './tls.ts'
 
 export interface RegistryAddress {
   /** The base of the Confluent-compatible API, such as `http://host:8080/apis/ccompat/v7`; may hold a user and a password. */
   readonly url: string
+  /** Where they are not in the URL. */
+  readonly login?: RegistryLogin | undefined
+  /** For `https`. */
+  readonly tls?: TlsMaterial | undefined
   readonly requestTimeoutMs?: number
 }
+
+export type RegistryLogin = { readonly username: string; readonly password: string } | { readonly token: string }
 
 /** What the registry itself answered. Everything else is `registry-unreachable`. */
 export interface RegistryAnswer {
@@ -27,12 +35,14 @@ const MESSAGE_CHARS_MAX = 500
  *
  * An answer counts as the registry's own only when it is JSON, and a refusal only when it has the API's `error_code`: a proxy's
  * 404 while the registry restarts must not look like a schema that does not exist.
- * @returns a function that throws TributaryError `registry-unreachable` (retry) or `registry-unsuitable` (stop: a wrong user or
- * password); no error holds either
+ * @returns a function that throws TributaryError `registry-unreachable` (retry) or `registry-unsuitable` (stop: a wrong user, password or
+ * certificate); no error holds any of them
  * @throws TributaryError `declaration-invalid` when the URL is not one
  */
-export function registryRequests({ url, requestTimeoutMs = REQUEST_TIMEOUT_MS }: RegistryAddress): RegistryRequest {
-  const { base, authorization } = parseAddress(url)
+export function registryRequests(address: RegistryAddress): RegistryRequest {
+  const { url, login, tls, requestTimeoutMs = REQUEST_TIMEOUT_MS } = address
+  const { base, authorization } = parseAddress(url, login)
+  const exchange = registryExchange(tls)
   const headers: Record<string, string> = {
     accept: 'application/vnd.schemaregistry.v1+json, application/json',
     'content-type': 'application/vnd.schemaregistry.v1+json',
@@ -41,15 +51,17 @@ export function registryRequests({ url, requestTimeoutMs = REQUEST_TIMEOUT_MS }:
 
   async function attempt(method: string, path: string, body: string | null): Promise<RegistryAnswer | Failure> {
     try {
-      const response = await fetch(`${base}${path}`, {
+      const { status, text } = await exchange({
         method,
+        url: `${base}${path}`,
         headers,
         body,
-        signal: AbortSignal.timeout(requestTimeoutMs),
+        timeoutMs: requestTimeoutMs,
       })
-      return judge(response.status, await response.text())
+      return judge(status, text)
     } catch (error) {
-      // fetch throws for what went wrong on the way only: name resolution, connection, time-out.
+      const fault = tlsFault(error, FIELDS)
+      if (fault !== undefined) return new Failure(`${fault.reason}. ${fault.advice}`, true, error)
       return new Failure(`does not answer (${connectionCode(error)})`, false, error)
     }
   }
@@ -61,20 +73,33 @@ export function registryRequests({ url, requestTimeoutMs = REQUEST_TIMEOUT_MS }:
       const outcome = await attempt(method, path, text)
       if (!(outcome instanceof Failure)) return outcome
       if (outcome.refused)
-        throw new TributaryError(
-          'registry-unsuitable',
-          `The schema registry at ${base} ${outcome.message}. Check them in registry.url, and their rights.`,
-          { cause: outcome },
-        )
-      if (attempts === ATTEMPTS_MAX || performance.now() >= giveUpAt)
+        throw new TributaryError('registry-unsuitable', `The schema registry at ${base} ${outcome.message}.`, {
+          cause: outcome,
+        })
+      if (attempts === ATTEMPTS_MAX || performance.now() >= giveUpAt) {
+        if (await isPlainToTls(base))
+          throw new TributaryError(
+            'registry-unsuitable',
+            `The schema registry at ${base} speaks TLS. Write \`https\` in registry.url.`,
+            { cause: outcome.cause ?? outcome },
+          )
         throw new TributaryError(
           'registry-unreachable',
           `The schema registry at ${base} ${outcome.message}. Check registry.url and that it runs.`,
           { cause: outcome.cause ?? outcome },
         )
+      }
       await delay(BACKOFF_MS * 2 ** (attempts - 1) * (0.5 + Math.random() / 2))
     }
   }
+}
+
+const FIELDS: TlsFields = { ca: 'registry.ca', client: 'registry.cert and registry.key' }
+
+/** Such a server hangs up on plain text, or answers with something that is no HTTP. */
+async function isPlainToTls(base: string): Promise<boolean> {
+  const { protocol, hostname, port } = new URL(base)
+  return protocol === 'http:' && (await speaksTls(hostname.replace(/^\[(.*)\]$/, '$1'), Number(port || 80)))
 }
 
 class Failure extends Error {
@@ -87,16 +112,15 @@ class Failure extends Error {
   }
 }
 
-/** Why no answer came: the system's code (ECONNREFUSED), which fetch hides as a cause, or the class (TimeoutError). */
+/** Why no answer came: the system's code (ECONNREFUSED), or the class (TimeoutError). */
 function connectionCode(error: unknown): string {
-  const cause: unknown = error instanceof Error ? (error.cause ?? error) : error
-  if (!(cause instanceof Error)) return 'no reason given'
-  if (cause.name === 'TimeoutError') return 'no answer in time'
-  return systemCode(cause) ?? cause.name
+  if (!(error instanceof Error)) return 'no reason given'
+  if (error.name === 'TimeoutError') return 'no answer in time'
+  return systemCode(error) ?? error.name
 }
 
 function judge(status: number, text: string): RegistryAnswer | Failure {
-  if (status === 401 || status === 403) return new Failure(`refuses the user or password (status ${status})`, true)
+  if (status === 401 || status === 403) return refusedLogin(status)
   if (status >= 500 || status === 408 || status === 429) return new Failure(`answers with status ${status}`, false)
   let body: unknown
   try {
@@ -110,6 +134,11 @@ function judge(status: number, text: string): RegistryAnswer | Failure {
   return { status, body }
 }
 
+function refusedLogin(status: number): Failure {
+  const text = `refuses the user, password or token (status ${status}). Check them in \`registry\`, and their rights`
+  return new Failure(text, true)
+}
+
 function errorCode(body: unknown): unknown {
   return typeof body === 'object' && body !== null && 'error_code' in body ? body.error_code : undefined
 }
@@ -120,15 +149,25 @@ export function refusalText({ status, body }: RegistryAnswer): string {
   return typeof message === 'string' ? message.slice(0, MESSAGE_CHARS_MAX) : `status ${status}`
 }
 
-function parseAddress(url: string): { base: string; authorization: string | undefined } {
+function parseAddress(
+  url: string,
+  login: RegistryLogin | undefined,
+): { base: string; authorization: string | undefined } {
   // Not the constructor: its error holds the whole URL, password included.
   const parsed = URL.parse(url)
   if (!parsed || !/^https?:$/.test(parsed.protocol)) throw invalidUrl('is not an http or https URL')
   const user = decodeCredential(parsed.username)
   const password = decodeCredential(parsed.password)
-  const authorization =
-    user === '' && password === '' ? undefined : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
-  return { base: parsed.origin + parsed.pathname.replace(/\/+$/, ''), authorization }
+  const base = parsed.origin + parsed.pathname.replace(/\/+$/, '')
+  if (login !== undefined) {
+    const authorization = 'token' in login ? `Bearer ${login.token}` : basic(login.username, login.password)
+    return { base, authorization }
+  }
+  return { base, authorization: user === '' && password === '' ? undefined : basic(user, password) }
+}
+
+function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 }
 
 function decodeCredential(text: string): string {

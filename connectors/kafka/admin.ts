@@ -1,9 +1,11 @@
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
+import { hungUpOnTls, speaksTls } from '../../schemas/tls.ts'
 import { within } from '../within.ts'
-import { brokersOf } from './client.ts'
+import { brokersOf, isPlain } from './client.ts'
 import { type BrokerSettings, brokerSettings, type PartitionReplicas, partitionReplicas } from './cluster.ts'
 import type { TopicPartition } from './consumer.ts'
+import { plainToTls, refusalOf } from './refusal.ts'
 
 /** What a topic is, or should be. `configs` holds only what matters to us. */
 export interface TopicSettings {
@@ -60,11 +62,12 @@ const REACH_MS_MAX = 8_000
 
 /**
  * @param brokers for the messages
- * @throws TributaryError `kafka-unreachable` here, within {@link REACH_MS_MAX}, and in every method
+ * @throws TributaryError `kafka-unreachable` here, within {@link REACH_MS_MAX}, and in every method; `kafka-unsuitable` where the brokers
+ * refuse us
  */
 export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promise<KafkaAdmin> {
   const admin = kafka.admin({ retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 5 } })
-  await reach(admin, brokers)
+  await reach(admin, brokers, isPlain(kafka))
   return {
     describeTopics: (topics, configNames) =>
       wrap(brokers, 'reading topic settings', () => describeTopics(admin, topics, configNames)),
@@ -115,7 +118,7 @@ export async function openAdmin(kafka: Kafka, brokers: readonly string[]): Promi
 }
 
 /** Connects and hears an answer: a connection alone may lead to something that is no broker. */
-async function reach(admin: Admin, brokers: readonly string[]): Promise<void> {
+async function reach(admin: Admin, brokers: readonly string[], inPlainText: boolean): Promise<void> {
   const connecting = admin.connect().then(() => admin.describeCluster())
   try {
     await within(REACH_MS_MAX, connecting)
@@ -123,16 +126,33 @@ async function reach(admin: Admin, brokers: readonly string[]): Promise<void> {
     // The library goes on trying behind our back; what it then says is of no interest.
     connecting.catch(() => {})
     admin.disconnect().catch(() => {})
-    throw unreachable(brokers, cause)
+    const failure = unreachable(brokers, cause)
+    if (inPlainText && failure.fate === 'retry' && (await anySpeaksTls(brokers))) throw plainToTls(brokers, cause)
+    throw failure
   }
 }
 
-/** No broker answers. The library puts "Connection error:" before the reason. */
+/** To plain text such a broker says nothing that the library understands, or hangs up. */
+async function anySpeaksTls(brokers: readonly string[]): Promise<boolean> {
+  const answers = await Promise.all(
+    brokers.map((broker) => {
+      const colon = broker.lastIndexOf(':')
+      return speaksTls(broker.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), Number(broker.slice(colon + 1)))
+    }),
+  )
+  return answers.includes(true)
+}
+
+/** No broker answers, or they refuse us. The library puts "Connection error:" before the reason. */
 export function unreachable(brokers: readonly string[], cause: unknown): TributaryError {
+  const refusal = refusalOf(cause)
+  if (refusal !== undefined) return refusal
   const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/^Connection error: /, '')
   return new TributaryError(
     'kafka-unreachable',
-    `No Kafka broker answers at ${brokers.join(', ')}: ${reason}. Check kafka.brokers and that the brokers run.`,
+    `No Kafka broker answers at ${brokers.join(', ')}: ${reason}. Check kafka.brokers and that the brokers run${
+      hungUpOnTls(cause) ? ', and that this is their port for TLS' : ''
+    }.`,
     { cause },
   )
 }
@@ -295,15 +315,22 @@ async function groupLag(admin: Admin, groupId: string, topics: readonly string[]
   return rows
 }
 
+/** What the library says of a group that has no coordinator now, and of one that we have no right to: it keeps the broker's answer to itself. */
+const NO_COORDINATOR = 'Failed to find group coordinator'
+
 async function wrap<T>(brokers: readonly string[], doing: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (cause) {
     if (cause instanceof TributaryError) throw cause
+    const refusal = refusalOf(cause)
+    if (refusal !== undefined) throw refusal
     const detail = cause instanceof Error ? cause.message : String(cause)
     throw new TributaryError(
       'kafka-unreachable',
-      `Kafka at ${brokers.join(', ')} failed while ${doing}: ${detail}. Check kafka.brokers and that the brokers run.`,
+      `Kafka at ${brokers.join(', ')} failed while ${doing}: ${detail}. Check kafka.brokers and that the brokers run${
+        detail === NO_COORDINATOR ? ', and that our user may use the group' : ''
+      }.`,
       { cause },
     )
   }

@@ -4,6 +4,7 @@ import { type ISocketFactory, Kafka, type LogEntry, logLevel } from 'kafkajs'
 export type { Kafka } from 'kafkajs'
 
 import { markCompactedAway } from './compacted-away.ts'
+import { type KafkaSecurity, securityOptions } from './security.ts'
 
 /** A line for the log. `fields` hold no personal data and no secrets. */
 export type Log = (
@@ -17,6 +18,8 @@ export interface KafkaOptions {
   /** Shown in the broker's logs and quotas. */
   readonly clientId: string
   readonly log: Log
+  /** Without: plain text, and no user. */
+  readonly security?: KafkaSecurity
   /** How long one request may take, unless {@link REQUEST_TIMEOUT_MS}. */
   readonly requestTimeoutMs?: number
   /** How a connection is opened, unless as the library does. */
@@ -34,6 +37,11 @@ export function brokersOf(kafka: Kafka): readonly string[] {
   return OPTIONS.get(kafka)?.brokers ?? []
 }
 
+/** Whether a handle speaks to the brokers without TLS. */
+export function isPlain(kafka: Kafka): boolean {
+  return OPTIONS.get(kafka)?.security?.tls === undefined
+}
+
 /** What a handle was made with. */
 export function optionsOf(kafka: Kafka): KafkaOptions {
   const options = OPTIONS.get(kafka)
@@ -48,6 +56,7 @@ export function connectKafka(options: KafkaOptions): Kafka {
   const kafka = new Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
+    ...securityOptions(options.security ?? {}),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     enforceRequestTimeout: true,

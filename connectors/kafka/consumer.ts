@@ -6,6 +6,7 @@ import { openAdmin, requireTopics, topicsMissing, unreachable } from './admin.ts
 import { brokersOf } from './client.ts'
 import { isPlaceholder } from './compacted-away.ts'
 import { ownConnections } from './own-connections.ts'
+import { refusalOf } from './refusal.ts'
 
 export interface IncomingRecord {
   readonly topic: string
@@ -263,11 +264,13 @@ export function incomingRecord(topic: string, partition: number, message: KafkaM
   }
 }
 
-/** An error of the library means that brokers are away; anything else was thrown by us and keeps its own fate. */
+/** An error of the library means that brokers are away, or refuse us; anything else was thrown by us and keeps its own fate. */
 export function crashError(error: Error): Error {
   if (!error.name.startsWith('KafkaJS')) return error
   const cause = (error as { cause?: unknown }).cause
   if (cause instanceof TributaryError) return cause
+  const refusal = refusalOf(error)
+  if (refusal !== undefined) return refusal
   return new TributaryError('kafka-unreachable', `The consumer stopped: ${error.message}`, { cause: error })
 }
 

@@ -3,6 +3,7 @@ import { TributaryError } from '../../schemas/errors.ts'
 import { partitionOf } from './murmur2.ts'
 import { installProduceEncoder } from './produce-request.ts'
 import { withProducerName } from './producer-identity.ts'
+import { refusalOf } from './refusal.ts'
 
 export interface OutgoingRecord {
   readonly topic: string
@@ -18,7 +19,7 @@ export interface Producer {
    * Publishes records in order per key, acknowledged by all in-sync replicas. One call at a time: this library's idempotent producer
    * loses acknowledged records when two sends overlap and a connection drops.
    * After an error the result is unknown and this producer is spent: close it and make another.
-   * @throws TributaryError `publish-failed`
+   * @throws TributaryError `publish-failed`, `kafka-unsuitable`
    */
   send(records: readonly OutgoingRecord[]): Promise<void>
   close(): Promise<void>
@@ -56,7 +57,10 @@ export function createProducer(kafka: Kafka, name?: string): Producer {
       try {
         await (name === undefined ? producer.connect() : withProducerName(name, () => producer.connect()))
       } catch (cause) {
-        throw new TributaryError('kafka-unreachable', `No Kafka broker answers: ${(cause as Error).message}`, { cause })
+        throw (
+          refusalOf(cause) ??
+          new TributaryError('kafka-unreachable', `No Kafka broker answers: ${(cause as Error).message}`, { cause })
+        )
       }
     },
     async send(records) {
@@ -69,10 +73,13 @@ export function createProducer(kafka: Kafka, name?: string): Producer {
         requireAnswers(topicMessages, answers)
       } catch (cause) {
         spent = true
-        throw new TributaryError(
-          'publish-failed',
-          `Publishing ${records.length} records failed: ${(cause as Error).message}`,
-          { cause },
+        throw (
+          refusalOf(cause) ??
+          new TributaryError(
+            'publish-failed',
+            `Publishing ${records.length} records failed: ${(cause as Error).message}`,
+            { cause },
+          )
         )
       } finally {
         sending = false

@@ -5,6 +5,7 @@ import { offsetsOf } from './admin.ts'
 import type { Kafka } from './client.ts'
 import type { IncomingRecord } from './consumer.ts'
 import { createPartitionReader, type FetchedRecords, isOutOfRange, type PartitionReader } from './partition-fetch.ts'
+import { refusalOf } from './refusal.ts'
 
 /** How long a partition may give nothing before the scan fails: an election, a broker that restarts. */
 const STANDSTILL_MS_MAX = 30_000
@@ -173,6 +174,8 @@ async function recover(scan: Scan, partition: number, error: unknown): Promise<b
 }
 
 function standstill({ brokers, topic }: Scan, place: string, cause: unknown): TributaryError {
+  const refusal = refusalOf(cause)
+  if (refusal !== undefined) return refusal
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new TributaryError(
     'kafka-unreachable',

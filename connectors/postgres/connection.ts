@@ -1,6 +1,7 @@
 import net from 'node:net'
 import postgres from 'postgres'
 import { TributaryError } from '../../schemas/errors.ts'
+import { type PostgresAddress, withTls } from '../postgres-tls.ts'
 import { LargeTurn } from './stream/gather.ts'
 import { openGatheredSocket } from './stream/gathered-socket.ts'
 
@@ -51,20 +52,32 @@ export function settings(application: string): postgres.Options<Record<string, n
 }
 
 /**
- * A pool for ordinary queries; connects when first used.
- * @throws TributaryError `declaration-invalid` when `url` is not an address (without quoting it: it holds a password)
+ * The address without what it says of TLS, and that as the package takes it.
+ * @throws TributaryError `declaration-invalid`, `environment-missing`
  */
-export function openPool(url: string, application: string, lockWaitMs = LOCK_WAIT_MS): Sql {
-  const plain = settings(application)
+export function sourceAddress(url: string): PostgresAddress {
+  return withTls(url, 'the url of a postgres source')
+}
+
+/**
+ * A pool for ordinary queries; connects when first used.
+ * @throws TributaryError `declaration-invalid` when `url` is not an address (without quoting it: it holds a password), `environment-missing`
+ * when a certificate that it names cannot be read
+ */
+export function openPool(address: string, application: string, lockWaitMs = LOCK_WAIT_MS): Sql {
+  const { url, ssl } = sourceAddress(address)
+  const plain = { ...settings(application), ssl } as const
   const connection = { ...plain.connection, lock_timeout: String(lockWaitMs) } as object
   const common = { ...plain, connection, max: POOL_MAX, idle_timeout: IDLE_TIMEOUT_SECONDS, prepare: false }
-  const target = guardUrl(() => postgres(url, common).options)
+  const target = guardUrl(() => postgres(url, common as postgres.Options<Record<string, never>>).options)
   // Of several hosts the package tries one after the other, with sockets of its own.
   const gathers = target.host.length === 1 && !target.ssl
   const socket = () => {
-    const address = addressOf(target, 0)
     // Not awaited: a connection whose socket cannot be had is lost to the package's pool, one whose socket breaks is not.
-    return Object.assign(openGatheredSocket(address).socket, { host: target.host[0], port: target.port[0] })
+    return Object.assign(openGatheredSocket(addressOf(target, 0)).socket, {
+      host: target.host[0],
+      port: target.port[0],
+    })
   }
   const options = { ...common, ...(gathers && { socket }) }
   return guardUrl(() => postgres(url, options as unknown as postgres.Options<Record<string, never>>))
@@ -87,19 +100,20 @@ const CLOSE_WAIT_MS = 1_000
  * One connection that speaks the replication protocol.
  * @param senderTimeoutMs after how long without a status update the server gives us up
  */
-export function openReplication(url: string, application: string, senderTimeoutMs: number): ReplicationConnection {
-  const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
+export function openReplication(address: string, application: string, senderTimeoutMs: number): ReplicationConnection {
+  const { url, ssl } = sourceAddress(address)
+  const common = { ...settings(application), max: 1, ssl } as const
+  const target = guardUrl(() => postgres(url, common as postgres.Options<Record<string, never>>).options)
   const sockets: net.Socket[] = []
   let tail: Buffer | undefined
   let release = () => {}
-  const open = (address: net.NetConnectOpts) => {
-    const gathered = openGathered(target, address, new LargeTurn())
+  const open = (to: net.NetConnectOpts) => {
+    const gathered = openGathered(target, to, new LargeTurn())
     release = gathered.release
     return gathered.socket
   }
   const options = {
-    ...settings(application),
-    max: 1,
+    ...common,
     idle_timeout: 0,
     prepare: false,
     ...firstOf(target),

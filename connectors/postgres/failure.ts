@@ -1,4 +1,6 @@
 import { type ErrorCode, TributaryError } from '../../schemas/errors.ts'
+import { hungUpOnTls, tlsFault } from '../../schemas/tls.ts'
+import { POSTGRES_TLS_FIELDS } from '../postgres-tls.ts'
 
 /** What the `postgres` package throws: the server's fields, or a connection's code. */
 interface Raised {
@@ -56,6 +58,19 @@ export function failure(doing: string, thrown: unknown): TributaryError {
     ? `error ${state}`
     : `${String(raised.message || state || 'no reason given')}${isState ? ` (${state})` : ''}`
   const cause = withoutValues(text, state)
+  const fault = tlsFault(thrown, POSTGRES_TLS_FIELDS)
+  if (fault !== undefined)
+    return new TributaryError(
+      'source-unsuitable',
+      `PostgreSQL, while ${doing}: the server ${fault.reason}. ${fault.advice}.`,
+      { cause },
+    )
+  if (hungUpOnTls(thrown))
+    return new TributaryError(
+      code,
+      `PostgreSQL, while ${doing}: the server ended the connection before TLS was agreed. Check that it runs, and that it has \`ssl = on\`.`,
+      { cause },
+    )
   if (!isState && CONNECTION_CODES.test(state))
     return new TributaryError(
       code,

@@ -1,4 +1,6 @@
 import { TributaryError } from '../../schemas/errors.ts'
+import { tlsFault } from '../../schemas/tls.ts'
+import { POSTGRES_TLS_FIELDS } from '../postgres-tls.ts'
 import { conditionName } from './sqlstates.ts'
 
 /** What a failed transaction means for the patches in it. None of its texts holds a value of a record. */
@@ -115,6 +117,11 @@ export function classify(error: unknown, commitSent: boolean): Failure {
   if (server === undefined) {
     const code = codeOf(error)
     const cause = withoutValues(error)
+    const fault = tlsFault(error, POSTGRES_TLS_FIELDS)
+    if (fault !== undefined) {
+      const text = `the warehouse ${fault.reason}. ${fault.advice}`
+      return { kind: 'unavailable', error: new TributaryError('destination-unsuitable', text, { cause }) }
+    }
     const failure =
       code === undefined
         ? new TributaryError('invariant-broken', `a batch for the warehouse failed with ${cause.name}; report it`, {

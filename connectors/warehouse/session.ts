@@ -1,5 +1,6 @@
 import net from 'node:net'
 import postgres from 'postgres'
+import { withTls } from '../postgres-tls.ts'
 
 export interface SessionOptions {
   readonly url: string
@@ -38,13 +39,15 @@ const PIPELINE_MAX = 1000
 
 /**
  * Opens a session, within {@link CONNECT_TIMEOUT_MS} for the network and as much again for the log-in.
- * @throws what the network or the package threw; nothing of ours
+ * @throws what the network or the package threw; TributaryError `declaration-invalid` or `environment-missing` for what the address says of TLS
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
+  const { url, ssl } = withTls(options.url, 'the url of a warehouse')
   let socket: net.Socket | undefined
   const lost = new AbortController()
-  const client = postgres(options.url, {
+  const client = postgres(url, {
     ...clientOptions(options),
+    ssl,
     onclose: () => lost.abort(lostError('ECONNRESET', 'the connection was closed')),
     // Missing in the package's types: makes the connection's one socket.
     socket: async (parsed: Addresses) => {

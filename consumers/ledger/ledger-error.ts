@@ -1,7 +1,9 @@
 import { TributaryError } from '../../schemas/errors.ts'
+import { type TlsFields, tlsFault } from '../../schemas/tls.ts'
 
 /** How Redis begins to say that a user, a password or a right is wrong. */
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/
+const FIELDS: TlsFields = { ca: 'redis.ca', client: 'redis.cert and redis.key' }
 /** It is full, or its disk is. From within a script the words come behind others. */
 const TAKES_NO_WRITES = /\b(OOM|MISCONF)\b.{0,80}/
 
@@ -16,9 +18,12 @@ export function ledgerError(cause: unknown, lastReason: Error | null, address: s
   if (REFUSED.test(reason.message))
     return new TributaryError(
       'ledger-unsuitable',
-      `Redis at ${address} refuses: ${reason.message}. Check the user and the password in redis.url, and their rights.`,
+      `Redis at ${address} refuses: ${reason.message}. Check the user and the password in redis.url or beside it, and their rights.`,
       { cause },
     )
+  const fault = tlsFault(reason, FIELDS)
+  if (fault !== undefined)
+    return new TributaryError('ledger-unsuitable', `Redis at ${address} ${fault.reason}. ${fault.advice}.`, { cause })
   const refusal = TAKES_NO_WRITES.exec((cause as Error).message)?.[0]
   if (refusal !== undefined)
     return new TributaryError(
@@ -31,4 +36,10 @@ export function ledgerError(cause: unknown, lastReason: Error | null, address: s
     `Redis at ${address} does not answer (${reason.message.replace(/\.$/, '')}). Check redis.url and that Redis runs.`,
     { cause },
   )
+}
+
+/** A Redis that was asked in plain text and speaks TLS. */
+export function plainToTls(cause: unknown, address: string): TributaryError {
+  const text = `Redis at ${address} speaks TLS. Write \`rediss://\` in redis.url.`
+  return new TributaryError('ledger-unsuitable', text, { cause })
 }

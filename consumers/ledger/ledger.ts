@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import type { Log } from '../../connectors/kafka/client.ts'
 import type { TributaryError } from '../../schemas/errors.ts'
-import { ledgerError } from './ledger-error.ts'
+import { speaksTls } from '../../schemas/tls.ts'
+import { isPlain, type LedgerAddress, securityOf } from './address.ts'
+import { ledgerError, plainToTls } from './ledger-error.ts'
 import { type LedgerServerState, parseServerState } from './server-state.ts'
 import { liveVersion, parseStored, type StoredEntry } from './stored-entry.ts'
 
@@ -46,8 +48,7 @@ export interface LiveKey {
   readonly version: string
 }
 
-export interface LedgerOptions {
-  readonly url: string
+export interface LedgerOptions extends LedgerAddress {
   /** The pipeline's name: the prefix of all keys. */
   readonly prefix: string
   /** After this time a request of the destination that got no answer can no longer take effect. */
@@ -86,6 +87,7 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     this.#options = options
     this.#redis = new Redis(options.url, {
+      ...securityOf(options),
       lazyConnect: true,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
@@ -142,7 +144,11 @@ export class Ledger {
       if (this.#runId === null) await this.#identify()
       if (this.#runId === null) throw this.#reason ?? new Error('it did not say its run id')
     } catch (cause) {
-      throw this.#unreachable(cause)
+      const failure = this.#unreachable(cause)
+      const { host = '', port = 0 } = this.#redis.options
+      if (failure.fate === 'retry' && isPlain(this.#options) && (await speaksTls(host, port)))
+        throw plainToTls(cause, this.#address)
+      throw failure
     }
   }
 
@@ -358,8 +364,12 @@ export class Ledger {
   }
 
   #unreachable(cause: unknown): TributaryError {
+    return ledgerError(cause, this.#reason, this.#address)
+  }
+
+  get #address(): string {
     const { host, port } = this.#redis.options
-    return ledgerError(cause, this.#reason, `${host}:${port}`)
+    return `${host}:${port}`
   }
 
   #prefix({ subscriber, entity, partition }: Scope): string {

@@ -12,6 +12,7 @@ import {
   type RawRow,
   type Sql,
   settings,
+  sourceAddress,
   type Target,
   untilClosed,
 } from '../connection.ts'
@@ -70,8 +71,7 @@ export async function openSnapshotSession(
   turn = new LargeTurn(),
   signal?: AbortSignal,
 ): Promise<SnapshotSession> {
-  const target = guardUrl(() => postgres(url, { ...settings(application), max: 1 }).options)
-  const { sql, socket, release, lost, tail } = openOnce(url, application, target, turn)
+  const { sql, target, socket, release, lost, tail } = openOnce(url, application, turn)
   let running = 0
   let ending: Promise<void> | undefined
 
@@ -167,8 +167,10 @@ interface Backend {
 }
 
 /** A connection that the package cannot open a second time: a statement that waited for it would run outside of the transaction. */
-function openOnce(url: string, application: string, target: Target, turn: LargeTurn) {
-  const common = settings(application)
+function openOnce(address: string, application: string, turn: LargeTurn) {
+  const { url, ssl } = sourceAddress(address)
+  const common = { ...settings(application), max: 1, ssl } as const
+  const target = guardUrl(() => postgres(url, common as postgres.Options<Record<string, never>>).options)
   let release = () => {}
   let socket: net.Socket | undefined
   let opened = false
@@ -177,7 +179,6 @@ function openOnce(url: string, application: string, target: Target, turn: LargeT
   const sql = guardUrl(() =>
     postgres(url, {
       ...common,
-      max: 1,
       idle_timeout: 0,
       prepare: false,
       keep_alive: KEEP_ALIVE_SECONDS,
@@ -187,8 +188,8 @@ function openOnce(url: string, application: string, target: Target, turn: LargeT
       socket: async () => {
         if (opened) throw new Error('the connection was closed')
         opened = true
-        socket = await connectSocket(target, (address) => {
-          const gathered = openGathered(target, address, turn)
+        socket = await connectSocket(target, (to) => {
+          const gathered = openGathered(target, to, turn)
           release = gathered.release
           return gathered.socket
         })
@@ -201,7 +202,7 @@ function openOnce(url: string, application: string, target: Target, turn: LargeT
       },
     } as unknown as postgres.Options<Record<string, never>>),
   )
-  return { sql, socket: () => socket, release: () => release(), lost: lost.signal, tail: () => tail }
+  return { sql, target, socket: () => socket, release: () => release(), lost: lost.signal, tail: () => tail }
 }
 
 /** Waits for an answer, but not longer than the connection lives. */
