@@ -6,6 +6,7 @@ import { checkForm } from './checks/form-checks.ts'
 import type { TableName } from './notation.ts'
 import { formatProblem, type Problem, SHOWN_PROBLEMS_MAX, sortProblems } from './problem.ts'
 import { resolve } from './resolve.ts'
+import type { DeclaredKafka, DeclaredRedis, DeclaredRegistry } from './servers/resolve.ts'
 import type { DeclaredTransforms } from './subscribers/custom-transforms.ts'
 import type { DeclaredSubscriber } from './subscribers/declared.ts'
 import { type Environment, type ReadSecret, readSecretFile } from './yaml/environment.ts'
@@ -16,9 +17,9 @@ export interface Declaration {
   readonly file: string
   /** The prefix of topics, groups and slots. */
   readonly name: string
-  readonly kafka: { readonly brokers: readonly string[]; readonly replication: number }
-  readonly registry: { readonly url: string }
-  readonly redis: { readonly url: string }
+  readonly kafka: DeclaredKafka
+  readonly registry: DeclaredRegistry
+  readonly redis: DeclaredRedis
   readonly ledger: { readonly fingerprintKey: string }
   readonly topics: {
     readonly deleteRetentionMs: number

@@ -14,7 +14,8 @@ import {
   whole,
   written,
 } from './forms.ts'
-import { BROKER, DURATION, parseDurationMs, parseTable, splitBrokers } from './notation.ts'
+import { DURATION, parseDurationMs, parseTable } from './notation.ts'
+import { kafka, redis, registry } from './servers/definition.ts'
 import { subscriber } from './subscribers/definition.ts'
 
 /**
@@ -33,7 +34,6 @@ const CHUNK_ROWS_MAX = 100_000
 const SNAPSHOT_TABLES_MAX = 8
 const ROWS_PER_SECOND_MAX = 1_000_000
 const PARTITIONS_MAX = 1000
-const REPLICATION_MAX = 15
 
 /** Longer than a day would be longer than a timer can wait. */
 const HEARTBEAT_MS = { min: 1000, max: 86_400_000 }
@@ -46,27 +46,6 @@ const heartbeat = () =>
     },
     { error: `must be ${HEARTBEAT}` },
   )
-
-const BROKERS = '`host:port`, several separated by commas, or a list of them'
-
-const kafka = mapping({
-  brokers: z
-    .union(
-      [
-        text(BROKERS).refine((value) => value === '' || isBrokerList(splitBrokers(value)), {
-          error: `must be ${BROKERS}`,
-        }),
-        z.array(matching(BROKER, '`host:port`'), { error: BROKERS }).min(1, { error: BROKERS }),
-      ],
-      { error: BROKERS },
-    )
-    .describe('The Kafka brokers to start from: `host:port`, several separated by commas, or a list.'),
-  replication: whole(1, REPLICATION_MAX).default(3).describe('How many brokers hold each topic. 1 on a local machine.'),
-})
-
-function isBrokerList(brokers: readonly string[]): boolean {
-  return brokers.length > 0 && brokers.every((broker) => BROKER.test(broker))
-}
 
 const topics = mapping({
   deleteRetention: duration()
@@ -196,14 +175,8 @@ export const definition = mapping({
     'The name of the pipeline: the prefix of its topics, groups and slots.',
   ),
   kafka: kafka.describe('The Kafka cluster.'),
-  registry: mapping({
-    url: matching(/^https?:\/\/[^\s/]/, 'an address such as `http://host:8081`').describe(
-      'The address of the schema registry.',
-    ),
-  }).describe('The schema registry.'),
-  redis: mapping({
-    url: matching(/^rediss?:\/\/[^\s/]/, 'an address such as `redis://host:6379`').describe('The address of Redis.'),
-  }).describe('Redis, which holds the ledger.'),
+  registry: registry.describe('The schema registry.'),
+  redis: redis.describe('Redis, which holds the ledger.'),
   ledger: mapping({
     fingerprintKey: z
       .string({ error: `text of at least ${FINGERPRINT_KEY_CHARACTERS_MIN} characters` })

@@ -3,8 +3,9 @@ import { parseFieldType } from '../../schemas/field-type.ts'
 import { durationMs, sizeBytes, sound, unchecked } from './checked-text.ts'
 import type { Declaration, DeclaredBlobs, DeclaredEntity, DeclaredSource } from './declaration.ts'
 import type { Declared } from './definition.ts'
-import { parseTable, splitBrokers } from './notation.ts'
+import { parseTable } from './notation.ts'
 import type { Path, Problem } from './problem.ts'
+import { resolveKafka, resolveRedis, resolveRegistry } from './servers/resolve.ts'
 import type { DeclaredTransforms } from './subscribers/custom-transforms.ts'
 import type { WrittenSubscription } from './subscribers/definition.ts'
 import type { WrittenField } from './subscribers/field-definition.ts'
@@ -22,13 +23,12 @@ export function resolve(declared: Declared, file: string, place: (path: Path) =>
   const transforms =
     declared.transforms === undefined ? null : declaredTransforms(declared, declared.transforms, file, place)
   const entities = mapValues(declared.entities, resolveEntity)
-  const { brokers, replication } = declared.kafka
   return {
     file,
     name: declared.name,
-    kafka: { brokers: typeof brokers === 'string' ? splitBrokers(brokers) : brokers, replication },
-    registry: declared.registry,
-    redis: declared.redis,
+    kafka: resolveKafka(declared.kafka, file),
+    registry: resolveRegistry(declared.registry, file),
+    redis: resolveRedis(declared.redis, file),
     ledger: declared.ledger,
     topics: {
       deleteRetentionMs: durationMs(declared.topics.deleteRetention),

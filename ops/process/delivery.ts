@@ -18,7 +18,7 @@ import type { Declaration } from '../declaration/declaration.ts'
 import { loadTransforms } from '../declaration/subscribers/custom-transforms.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { openBlobStore } from './blobs.ts'
-import type { Environment } from './environment.ts'
+import { type Environment, readDeclaredTls } from './environment.ts'
 
 export interface DeliveryParts {
   readonly observer: DeliveryObserver
@@ -149,8 +149,11 @@ export function openLedger(
   { declaration, log }: Environment,
   destination: Pick<Destination, 'lateRequestMs' | 'comparesVersions' | 'forgetsDeletes'>,
 ): Ledger {
+  const { url, login, tls } = declaration.redis
   return new Ledger({
-    url: declaration.redis.url,
+    url,
+    login,
+    tls: readDeclaredTls('redis', tls),
     prefix: declaration.name,
     lateRequestMs: destination.lateRequestMs,
     // Where deletes are forgotten, only time says that a lost create cannot arrive any more.

@@ -9,6 +9,7 @@ import { defaultSlot, SLOT_CHARACTERS_MAX } from '../resolve.ts'
 import type { Located } from '../yaml/located.ts'
 import { checkBlobs } from './blob-checks.ts'
 import type { KnownEntity } from './mapping-checks.ts'
+import { checkServers } from './server-checks.ts'
 import { checkSubscribers } from './subscriber-checks.ts'
 import { isMapping, type Mapping, mappingOf, type Report, type Shown, suggestName, textOf } from './unchecked-values.ts'
 
@@ -29,6 +30,7 @@ export function crossCheck(located: Located): readonly Problem[] {
   checkRetention(root, report)
   checkSlots(root, report)
   checkBlobs(root, report)
+  checkServers(root, report, (path) => located.spot(path)?.shown !== undefined)
   for (const [name, entity] of Object.entries(mappingOf(root.entities)))
     checkEntity(['entities', name], mappingOf(entity), mappingOf(root.sources), report, shown)
   checkSubscribers(root, knownEntities(root), report, shown)

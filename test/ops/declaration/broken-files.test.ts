@@ -44,7 +44,9 @@ const FORM: readonly Case[] = [
   {
     title: 'a missing section says what belongs there',
     changes: [['redis: { url: redis://redis:6379 }\n', '']],
-    found: ['1:1: redis: `redis` is missing; it must be a mapping of `url`'],
+    found: [
+      '1:1: redis: `redis` is missing; it must be a mapping of `url`, `username`, `password`, `ca`, `cert` and `key`',
+    ],
   },
   {
     title: 'the pipeline has a name that fits topics',

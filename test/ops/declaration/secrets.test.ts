@@ -131,6 +131,22 @@ describe('a secret in the file itself', () => {
     expect(output).not.toContain('20222022')
   })
 
+  it.each([
+    [
+      'of Kafka',
+      'brokers: kafka:9092',
+      `brokers: kafka:9092\n  sasl: { mechanism: plain, username: u, password: ${SECRET} }`,
+    ],
+    ['of the registry', '{ url: http://registry:8081 }', `{ url: https://registry:8081, token: ${SECRET} }`],
+    ['of Redis', '{ url: redis://redis:6379 }', `{ url: rediss://redis:6379, password: ${SECRET} }`],
+    ['in the address of Redis', 'redis://redis:6379', `redis://u:${SECRET}@redis:6379`],
+    ['of a database that asks for TLS by halves', '${ERP_URL}', `postgres://u:${SECRET}@db/erp?sslmode=require`],
+  ])('is not shown: the password %s', (_, from, to) => {
+    const text = PIPELINE.replace(from, () => to)
+    expect(text).not.toBe(PIPELINE)
+    expect(shown(text, ENVIRONMENT)).not.toContain(SECRET)
+  })
+
   it('is covered character by character, so that columns stay', () => {
     const text = '  url: postgres://u:p@h/db # note\n  owner: me\n'
     expect(maskSecrets(text)).toBe('  url: ••••••••••••••••••• • ••••\n  owner: me\n')
