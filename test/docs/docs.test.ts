@@ -184,4 +184,9 @@ const ENVIRONMENT = {
   ERP_URL: 'postgres://erp/erp',
   SHOP_URL: 'postgres://shop/shop',
   WAREHOUSE_URL: 'postgres://warehouse/warehouse',
+  KAFKA_PASSWORD: 'secret',
+  REGISTRY_PASSWORD: 'secret',
+  REDIS_PASSWORD: 'secret',
+  ERP_PASSWORD: 'secret',
+  WAREHOUSE_PASSWORD: 'secret',
 }
