@@ -8,7 +8,7 @@ import { isFree } from '../../../ops/stack/ports.ts'
 import { findJava } from '../../../ops/stack/programs.ts'
 import { brokerProperties, LOGGING, lines } from '../../../ops/stack/servers/kafka.ts'
 import { ServerProcess } from '../../../ops/stack/supervision/server-process.ts'
-import { logTail, runTool } from '../../../ops/stack/tool.ts'
+import { killGroup, logTail, runTool } from '../../../ops/stack/tool.ts'
 import type { Certificate } from './certificates.ts'
 
 export interface KafkaUser {
@@ -118,6 +118,9 @@ export async function startOwnKafka(options: OwnKafkaOptions): Promise<OwnKafka>
     log,
     () => {},
   )
+  // A test process that ends without close() leaves no broker behind.
+  const endWithUs = () => killGroup(server.identity?.pid)
+  process.on('exit', endWithUs)
   await server.start(signal, async () => {})
   return {
     plain: `127.0.0.1:${port}`,
@@ -127,6 +130,7 @@ export async function startOwnKafka(options: OwnKafkaOptions): Promise<OwnKafka>
     user: `localhost:${ports.USER}`,
     logTail: () => logTail(log),
     async close() {
+      process.off('exit', endWithUs)
       await server.kill()
       await rm(folder.root, { recursive: true, force: true })
     },
@@ -160,13 +164,15 @@ function userProperties(users: readonly KafkaUser[]): Record<string, string> {
   const known = users.map(({ name, password }) => ` user_${name}="${password}"`).join('')
   const plain = `org.apache.kafka.common.security.plain.PlainLoginModule required${known};`
   const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
+  // As managed clusters have it, but sooner: who does not log in again on its connection in time is cut off. The library does so 10 s before.
+  const sessions = { 'listener.name.secure.connections.max.reauth.ms': '13000' }
   const entries = ['secure', 'user'].flatMap((listener) => [
     [`listener.name.${listener}.sasl.enabled.mechanisms`, MECHANISMS.join(',')],
     [`listener.name.${listener}.plain.sasl.jaas.config`, plain],
     [`listener.name.${listener}.scram-sha-256.sasl.jaas.config`, scram],
     [`listener.name.${listener}.scram-sha-512.sasl.jaas.config`, scram],
   ])
-  return Object.fromEntries(entries)
+  return { ...sessions, ...Object.fromEntries(entries) }
 }
 
 const AUTHORIZER = {
