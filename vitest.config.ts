@@ -28,7 +28,6 @@ export default defineConfig({
           include: STACK_TESTS,
           globalSetup: ['test/support/global-setup.ts'],
           sequence: { groupOrder: 1 },
-          isolate: false,
           // One more than there are cores at least: most of these tests wait for servers and processes most of the time.
           maxWorkers: 3,
           // Longer than the waits in a test, so that it is the wait that fails and says for what.
