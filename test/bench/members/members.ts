@@ -21,7 +21,7 @@ export interface MembersOptions {
   readonly brokers: number
 }
 
-const KEYS = 2_000
+const KEYS = 10_000
 const CALM_SECONDS = 30
 const WARM_UP_MS = 10_000
 /** What an orchestrator needs to start a process again. */
