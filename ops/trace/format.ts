@@ -98,7 +98,7 @@ function publishedLines({ change, publishedAtMs }: Published): string[] {
   const what = changed === null ? op : `${op} of ${changed.join(', ')}`
   return [
     `  committed  ${shortTime(committedAtMs)} at ${source.instance}, position ${source.position}`,
-    `  published  ${shortTime(publishedAtMs)}, ${seconds((publishedAtMs - committedAtMs) / 1000)} later, as version ${formatVersion(version)}`,
+    `  published  ${shortTime(publishedAtMs)}, ${later(publishedAtMs - committedAtMs)} later, as version ${formatVersion(version)}`,
     ...wrap(what, WIDTH_MAX - 13).map((line, index) => `  ${index === 0 ? 'change   ' : '         '}  ${line}`),
   ]
 }
@@ -148,6 +148,10 @@ function remarkOf(
 
 function changedOf(change: Change): readonly string[] | null {
   return change.op === 'delete' ? null : change.changed
+}
+
+function later(ms: number): string {
+  return ms < 1_000 ? `${Math.max(0, ms)} ms` : seconds(ms / 1000)
 }
 
 function shortTime(ms: number): string {
