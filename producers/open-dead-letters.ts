@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { IncomingRecord } from '../connectors/kafka/consumer.ts'
+import { boundedName } from '../schemas/key.ts'
 import { compareVersions, type Version } from '../schemas/version.ts'
 import { clearedVersion, parseDeadLetter } from './capture-dead-letter.ts'
 
 /** The most keys that are kept, and the most cleared ones that are remembered. */
 export const OPEN_KEYS_MAX = 100_000
-/** A longer name is kept as its hash, so that what a key takes is bounded. */
-const NAME_CHARACTERS_MAX = 80
 
 interface Entry {
   readonly entity: string
@@ -56,7 +54,7 @@ export class OpenDeadLetters implements OpenDeadLettersView {
     const text = key?.toString() ?? ''
     const slash = text.indexOf('/')
     if (slash < 0) return
-    const name = shorten(text)
+    const name = boundedName(text)
     if (value === null) {
       this.#open.delete(name)
       const version = clearedVersion(headers)
@@ -78,7 +76,7 @@ export class OpenDeadLetters implements OpenDeadLettersView {
    * is so for what a restarted stream brings again, and would otherwise never end.
    */
   made(entity: string, key: string, version: Version, committedAt: bigint): bigint | null {
-    const name = shorten(`${entity}/${key}`)
+    const name = boundedName(`${entity}/${key}`)
     const cleared = this.#cleared.get(name)
     if (cleared !== undefined && compareVersions(version, cleared) <= 0) return null
     const present = this.#open.get(name)
@@ -96,7 +94,7 @@ export class OpenDeadLetters implements OpenDeadLettersView {
   closes(entity: string, key: string, version: Version, wasRead: boolean): boolean {
     // Almost always: this is asked for every change.
     if (this.#open.size === 0 && this.#untracked === 0) return false
-    const name = shorten(`${entity}/${key}`)
+    const name = boundedName(`${entity}/${key}`)
     const present = this.#open.get(name)
     if (present === undefined) return wasRead && this.#untracked > 0
     if (compareVersions(version, present.version) < 0) return false
@@ -131,9 +129,4 @@ export class OpenDeadLetters implements OpenDeadLettersView {
       break
     }
   }
-}
-
-function shorten(name: string): string {
-  if (name.length <= NAME_CHARACTERS_MAX) return name
-  return `#${createHash('sha256').update(name).digest('base64url')}`
 }

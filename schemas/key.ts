@@ -1,5 +1,15 @@
+import { createHash } from 'node:crypto'
+
 /** The most bytes a record key may have. */
 export const KEY_BYTES_MAX = 4096
+
+/** A longer name is kept as its hash. */
+const NAME_CHARACTERS_MAX = 80
+
+/** The name of a dead letter for who keeps many of them: what it takes is bounded, and two stay two. */
+export function boundedName(name: string): string {
+  return name.length <= NAME_CHARACTERS_MAX ? name : `#${createHash('sha256').update(name).digest('base64url')}`
+}
 
 /**
  * The record key of an object: its one key value as plain text, or a JSON array of strings when there are several.

@@ -3,6 +3,7 @@ import type { Kafka, KafkaMessage } from 'kafkajs'
 import { TributaryError } from '../../schemas/errors.ts'
 import { isPlaceholder } from './compacted-away.ts'
 import { type IncomingRecord, incomingRecord } from './consumer.ts'
+import { refusalOf } from './refusal.ts'
 
 /*
  * The library reads only as a member of a group. For a reader that is alone and asks for a certain range that is the wrong tool: it has to
@@ -88,6 +89,13 @@ export function createPartitionReader(kafka: Kafka, topic: string): PartitionRea
     refresh: () => cluster.refreshMetadata(),
     close: () => cluster.disconnect(),
   }
+}
+
+/** What a topic could not be read for, in our words. */
+export function unreadable(topic: string, brokers: readonly string[], cause: unknown): TributaryError {
+  if (cause instanceof TributaryError) return cause
+  const reason = `Topic ${topic} cannot be read from ${brokers.join(', ')}: ${(cause as Error).message}. Check that the brokers run.`
+  return refusalOf(cause) ?? new TributaryError('kafka-unreachable', reason, { cause })
 }
 
 /** The partition begins later than the offset that was asked for, or ends earlier. */

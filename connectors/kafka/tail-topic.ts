@@ -1,10 +1,15 @@
-import { fateOf, TributaryError } from '../../schemas/errors.ts'
+import { fateOf } from '../../schemas/errors.ts'
 import { pause } from '../pause.ts'
 import { offsetsOf } from './admin.ts'
 import type { Kafka } from './client.ts'
 import type { IncomingRecord } from './consumer.ts'
-import { createPartitionReader, type FetchedRecords, isOutOfRange, type PartitionReader } from './partition-fetch.ts'
-import { refusalOf } from './refusal.ts'
+import {
+  createPartitionReader,
+  type FetchedRecords,
+  isOutOfRange,
+  type PartitionReader,
+  unreadable,
+} from './partition-fetch.ts'
 
 /** A small topic that is read whole and then followed, without a group: everyone who follows it sees everything. */
 export interface TopicTail {
@@ -40,11 +45,7 @@ export async function tailTopic(
     try {
       return await ask()
     } catch (cause) {
-      if (cause instanceof TributaryError) throw cause
-      const refusal = refusalOf(cause)
-      if (refusal !== undefined) throw refusal
-      const reason = `Topic ${topic} cannot be read from ${brokers.join(', ')}: ${(cause as Error).message}. Check that the brokers run.`
-      throw new TributaryError('kafka-unreachable', reason, { cause })
+      throw unreadable(topic, brokers, cause)
     }
   }
   const read = async (partition: number, offset: bigint): Promise<FetchedRecords> => {

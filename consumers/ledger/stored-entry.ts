@@ -1,3 +1,4 @@
+import { type Version, versionFromBytes } from '../../schemas/version.ts'
 import { type LastPatch, type LedgerEntry, NO_FAILURE, parseAnswer, unpackLastPatch } from './entry.ts'
 
 /** An entry as it is stored, read by somebody who does not ask for the key. */
@@ -10,6 +11,11 @@ export interface StoredEntry {
   readonly lastPatch: LastPatch | null
   /** As the gate would answer it to a new owner. */
   readonly entry: LedgerEntry
+}
+
+/** What was last applied; null for nothing, as an entry may only say that something is under way. */
+export function appliedVersion({ version, entry }: StoredEntry): Version | null {
+  return entry.state === 'none' ? null : versionFromBytes(Buffer.from(version, 'hex'))
 }
 
 /** The parts of an entry before what was applied; see gate.lua for the form. */

@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { TributaryError } from '../../schemas/errors.ts'
 import { loadDeclaration } from '../declaration/declaration.ts'
 import { createEnvironment } from '../process/environment.ts'
+import { METRICS_PORT } from '../process/health-server.ts'
 import { createLog } from '../process/log.ts'
 import { runProcess } from '../process/run.ts'
 import { planProvision } from '../provision/provision.ts'
@@ -61,9 +62,6 @@ async function main(): Promise<void> {
     await demo.cleanUp()
   }
 }
-
-/** Where `npm run observe` looks for it; any other one when this is taken. */
-const METRICS_PORT = 9464
 
 class Demo {
   readonly #dataDir: string
@@ -123,6 +121,7 @@ class Demo {
     const parties = { sources: [...declaration.sources.keys()], subscribers: [...declaration.subscribers.keys()] }
     const both = new AbortController()
     const either = AbortSignal.any([signal, both.signal])
+    // Where `npm run observe` looks for it; any other one when that is taken.
     const port = (await isFree(METRICS_PORT)) ? METRICS_PORT : 0
     const onListening = (url: string) => {
       this.#hints.metrics = `${url}/metrics`

@@ -1,12 +1,16 @@
 import { type GroupLag, type KafkaAdmin, openAdmin } from '../../connectors/kafka/admin.ts'
-import { createPartitionReader, isOutOfRange, type PartitionReader } from '../../connectors/kafka/partition-fetch.ts'
+import {
+  createPartitionReader,
+  isOutOfRange,
+  type PartitionReader,
+  unreadable,
+} from '../../connectors/kafka/partition-fetch.ts'
 import { type TopicTail, tailTopic } from '../../connectors/kafka/tail-topic.ts'
 import type { Ledger } from '../../consumers/ledger/ledger.ts'
-import { TributaryError } from '../../schemas/errors.ts'
 import { deadLetterTopic } from '../../schemas/topics.ts'
 import { Questions } from '../cli/questions.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
-import { groupsOf, openLedger } from '../process/delivery.ts'
+import { groupsOf, openLedgerToLook } from '../process/delivery.ts'
 import type { Environment } from '../process/environment.ts'
 import { type ClusterLook, type GroupLook, lagOf, type PartitionLook, type SubscriberLetters } from './look.ts'
 import { OpenLetterCounts } from './open-letters.ts'
@@ -66,7 +70,7 @@ export class Lookout {
   }
 
   async #server() {
-    this.#ledger ??= openLedger(this.#environment, { lateRequestMs: 0, comparesVersions: true })
+    this.#ledger ??= openLedgerToLook(this.#environment)
     try {
       if (!this.#ledger.ready) await this.#ledger.connect()
       return await this.#ledger.server()
@@ -114,9 +118,7 @@ export class Lookout {
     } catch (cause) {
       // What was there is gone by now; the next look begins behind it.
       if (isOutOfRange(cause)) return null
-      const { brokers } = this.#environment.declaration.kafka
-      const reason = `Topic ${topic} cannot be read from ${brokers.join(', ')}: ${(cause as Error).message}. Check that the brokers run.`
-      throw new TributaryError('kafka-unreachable', reason, { cause })
+      throw unreadable(topic, this.#environment.declaration.kafka.brokers, cause)
     }
   }
 

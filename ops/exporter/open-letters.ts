@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { IncomingRecord } from '../../connectors/kafka/consumer.ts'
-import { LETTER_STATES, type LetterState, parseDeadLetter } from '../../schemas/dead-letter.ts'
+import { LETTER_STATES, type LetterState } from '../../schemas/dead-letter.ts'
+import { boundedName } from '../../schemas/key.ts'
+import { readLetter } from '../dead-letters/subscriber/letters.ts'
 
 /** The most letters of a subscriber that are counted one by one. Beyond it only how many came is known. */
 export const LETTERS_MAX = 200_000
-/** A longer name is kept as its hash, so that what a letter takes is bounded. */
-const NAME_CHARACTERS_MAX = 80
-
 /** The open dead letters of one entity at one subscriber that are in one state. */
 export interface LetterCount {
   readonly entity: string
@@ -37,10 +35,10 @@ export class OpenLetterCounts {
     return this.#untracked
   }
 
-  read({ key, value, headers, timestampMs }: IncomingRecord): void {
-    const name = shorten(key?.toString() ?? '')
-    const head = parseDeadLetter(key, value, headers)
-    if (head === undefined) {
+  read(record: IncomingRecord): void {
+    const name = boundedName(record.key?.toString() ?? '')
+    const letter = readLetter(record)
+    if (letter === undefined) {
       this.#letters.delete(name)
       return
     }
@@ -48,9 +46,7 @@ export class OpenLetterCounts {
       this.#untracked++
       return
     }
-    const since = head.firstFailedAt === null ? timestampMs : Date.parse(head.firstFailedAt)
-    const sinceMs = Number.isNaN(since) ? timestampMs : since
-    this.#letters.set(name, { entity: head.entity, state: head.state, sinceMs })
+    this.#letters.set(name, { entity: letter.head.entity, state: letter.head.state, sinceMs: letter.sinceMs })
   }
 
   /** A row for each state of each of these entities, also where there is none: a series that is missing raises no alert. */
@@ -70,8 +66,4 @@ export class OpenLetterCounts {
       })),
     )
   }
-}
-
-function shorten(name: string): string {
-  return name.length <= NAME_CHARACTERS_MAX ? name : createHash('sha256').update(name).digest('base64')
 }

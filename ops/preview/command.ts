@@ -1,12 +1,11 @@
 import { Command } from 'commander'
-import type { StoredEntry } from '../../consumers/ledger/stored-entry.ts'
+import { appliedVersion, type StoredEntry } from '../../consumers/ledger/stored-entry.ts'
 import { TributaryError } from '../../schemas/errors.ts'
 import { entityTopic } from '../../schemas/topics.ts'
-import { versionFromBytes } from '../../schemas/version.ts'
 import { redrawnLine } from '../cli/redrawn-line.ts'
 import { loadTransforms } from '../declaration/subscribers/custom-transforms.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
-import { findSubscriber, openDestination, openLedger } from '../process/delivery.ts'
+import { findSubscriber, openDestination, peekLedger } from '../process/delivery.ts'
 import { type Environment, openEnvironment } from '../process/environment.ts'
 import { formatPreview, previewJson, type ShownPreview } from './format.ts'
 import { decodeRecord, newestRecord } from './newest-record.ts'
@@ -67,7 +66,7 @@ async function preview(
       `Topic ${topic} has no record of this key in partition ${partition}, where it would be. Check how the key is written.`,
     )
   const change = await decodeRecord(environment.registry, entity, key, record)
-  const stored = await peek(environment, { subscriber: subscriber.name, entity, partition }, key)
+  const stored = await peekLedger(environment, { subscriber: subscriber.name, entity, partition }, key)
   const destination = openDestination(subscriber)
   try {
     const previewed = previewChange(mapping, change, stored, destination, {
@@ -91,23 +90,8 @@ async function preview(
   }
 }
 
-async function peek(
-  environment: Environment,
-  scope: { readonly subscriber: string; readonly entity: string; readonly partition: number },
-  key: string,
-): Promise<StoredEntry | null> {
-  const ledger = openLedger(environment, { lateRequestMs: 0, comparesVersions: true })
-  try {
-    await ledger.connect()
-    return await ledger.peek(scope, key)
-  } finally {
-    ledger.close()
-  }
-}
-
 function ledgerView(stored: StoredEntry | null): ShownPreview['ledger'] {
   if (stored === null) return null
   const { state, uncertain } = stored.entry
-  // Before anything is applied an entry only says that something is under way.
-  return { state, uncertain, version: state === 'none' ? null : versionFromBytes(Buffer.from(stored.version, 'hex')) }
+  return { state, uncertain, version: appliedVersion(stored) }
 }

@@ -4,6 +4,7 @@ import { loadDeclaration } from '../declaration/declaration.ts'
 import { findSource } from './capture.ts'
 import { findSubscriber } from './delivery.ts'
 import { createEnvironment } from './environment.ts'
+import { METRICS_PORT } from './health-server.ts'
 import { createLog, createTerminalLog, LOG_LEVELS, type LogLevel } from './log.ts'
 import { type ProcessOptions, runProcess } from './run.ts'
 import { untilAskedToStop } from './signals.ts'
@@ -15,8 +16,6 @@ interface ProcessFlags {
   readonly logLevel: LogLevel
   readonly json?: boolean
 }
-
-const PORT = 9464
 
 /** What a process does. */
 type Parts = Pick<ProcessOptions, 'sources' | 'subscribers' | 'exporter'>
@@ -70,7 +69,7 @@ function withFlags(command: Command): Command {
   return command
     .option('-f, --file <path>', 'the declaration', 'tributary.yaml')
     .option('--host <address>', 'where /metrics, /healthz and /readyz are served', '127.0.0.1')
-    .option('--port <number>', 'its port; 0 for any free one', wholeNumber(0, 65_535), PORT)
+    .option('--port <number>', 'its port; 0 for any free one', wholeNumber(0, 65_535), METRICS_PORT)
     .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
     .option('--json', 'one JSON object on stdout once it runs')
 }

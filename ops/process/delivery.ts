@@ -8,7 +8,8 @@ import { createShopify } from '../../connectors/shopify/destination.ts'
 import { createWarehouse } from '../../connectors/warehouse/destination.ts'
 import { createFingerprinter } from '../../consumers/fingerprint.ts'
 import type { Route } from '../../consumers/item.ts'
-import { Ledger } from '../../consumers/ledger/ledger.ts'
+import { Ledger, type Scope } from '../../consumers/ledger/ledger.ts'
+import type { StoredEntry } from '../../consumers/ledger/stored-entry.ts'
 import type { DeliveryObserver } from '../../consumers/observer.ts'
 import { runDelivery as runGroup } from '../../consumers/pipeline.ts'
 import { ENTITY_CLASSES, type EntityClass } from '../../schemas/entity.ts'
@@ -142,6 +143,25 @@ export function openDestination(subscriber: DeclaredSubscriber): Destination {
       return createShopify({ ...common, ...subscriber.connection })
     case 'http':
       return createHttp({ ...common, ...subscriber.connection })
+  }
+}
+
+/** For a command that only looks: nothing is gated or settled through it. */
+export function openLedgerToLook(environment: Environment): Ledger {
+  return openLedger(environment, { lateRequestMs: 0, comparesVersions: true })
+}
+
+/**
+ * What the ledger says of one key; nothing is marked. null when it has no entry.
+ * @throws TributaryError `ledger-unreachable`, `ledger-unsuitable`
+ */
+export async function peekLedger(environment: Environment, scope: Scope, key: string): Promise<StoredEntry | null> {
+  const ledger = openLedgerToLook(environment)
+  try {
+    await ledger.connect()
+    return await ledger.peek(scope, key)
+  } finally {
+    ledger.close()
   }
 }
 

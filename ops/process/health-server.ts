@@ -3,6 +3,9 @@ import type { Registry } from 'prom-client'
 import { systemCode, TributaryError } from '../../schemas/errors.ts'
 import type { Readiness } from './readiness.ts'
 
+/** Where nobody says otherwise. */
+export const METRICS_PORT = 9464
+
 export interface HealthServer {
   readonly url: string
   close(): Promise<void>

@@ -8,7 +8,7 @@ import { LetterScan } from '../dead-letters/subscriber/scan.ts'
 import type { DeclaredEntity } from '../declaration/declaration.ts'
 import type { DeclaredSubscriber } from '../declaration/subscribers/declared.ts'
 import { openSource } from '../process/capture.ts'
-import { groupsOf, openDestination, openLedger } from '../process/delivery.ts'
+import { groupsOf, openDestination, openLedgerToLook } from '../process/delivery.ts'
 import type { Environment } from '../process/environment.ts'
 
 /** What `tributary status` shows. */
@@ -193,7 +193,7 @@ async function lettersByEntity({ declaration, kafka }: Environment, topic: strin
 
 async function lastApplied(environment: Environment, subscriber: string, entities: readonly DeclaredEntity[]) {
   const newest = new Map<string, { settledAtMs: number; committedAtSeconds: number }>()
-  const ledger = openLedger(environment, { lateRequestMs: 0, comparesVersions: true })
+  const ledger = openLedgerToLook(environment)
   try {
     await ledger.connect()
     for (const { name, partitions } of entities) {

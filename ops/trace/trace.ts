@@ -1,19 +1,19 @@
 import { type GroupLag, openAdmin } from '../../connectors/kafka/admin.ts'
 import type { LastPatch } from '../../consumers/ledger/entry.ts'
-import type { StoredEntry } from '../../consumers/ledger/stored-entry.ts'
+import { appliedVersion, type StoredEntry } from '../../consumers/ledger/stored-entry.ts'
 import type { DeadLetterHead } from '../../schemas/dead-letter.ts'
 import type { Change } from '../../schemas/delta.ts'
 import type { EntityClass } from '../../schemas/entity.ts'
 import type { TributaryError } from '../../schemas/errors.ts'
 import { deadLetterTopic, entityTopic } from '../../schemas/topics.ts'
-import { type Version, versionFromBytes } from '../../schemas/version.ts'
+import type { Version } from '../../schemas/version.ts'
 import { Questions } from '../cli/questions.ts'
 import type { OpenLetter as CaptureLetter } from '../dead-letters/capture/open-letters.ts'
 import { readLetters } from '../dead-letters/capture/read.ts'
 import { LetterScan } from '../dead-letters/subscriber/scan.ts'
 import type { DeclaredEntity } from '../declaration/declaration.ts'
 import { decodeRecord, newestRecord } from '../preview/newest-record.ts'
-import { groupsOf, openLedger } from '../process/delivery.ts'
+import { groupsOf, openLedgerToLook } from '../process/delivery.ts'
 import type { Environment } from '../process/environment.ts'
 import { type Standing, standingOf } from './standing.ts'
 
@@ -112,7 +112,7 @@ async function traceSubscribers(
       .filter(({ routes }) => routes.some(({ mapping }) => mapping.entity.name === entity))
       .map(({ entityClass, groupId }) => ({ subscriber: subscriber.name, class: entityClass, groupId })),
   )
-  const ledger = openLedger(environment, { lateRequestMs: 0, comparesVersions: true })
+  const ledger = openLedgerToLook(environment)
   const admin = await questions.ask(openAdmin(kafka, brokers))
   try {
     const connected = await questions.ask(ledger.connect().then(() => true))
@@ -154,13 +154,13 @@ function describe(known: KnownOfSubscriber, published: Published | null): Subscr
     lag !== undefined && stored !== undefined && letter !== undefined && (published === null || version !== undefined)
   const newest = published && version ? { version, offset: published.offset } : null
   const standing = isKnown ? standingOf({ published: newest, committed: lag.committed, stored, letter }) : null
-  const isThere = stored != null && stored.entry.state !== 'none'
+  const applied = stored ? appliedVersion(stored) : null
   return {
     subscriber,
     class: entityClass,
     standing,
-    version: isThere ? versionFromBytes(Buffer.from(stored.version, 'hex')) : null,
-    lastPatch: isThere ? stored.lastPatch : null,
+    version: applied,
+    lastPatch: applied && stored!.lastPatch,
     letter: letter ?? null,
     recordsBefore: standing === 'waiting' ? Number(published!.offset - (lag!.committed ?? lag!.low)) : null,
     attempts: stored?.entry.attempts ?? 0,

@@ -1,8 +1,6 @@
 import { onLocalErp } from '../support/flow.ts'
-/** A pipeline of one table. What a test of bad input makes wrong is replaced in this text. */
-export const declareCustomers = (prefix: string) => `
-${onLocalErp(prefix)}
-entities:
+/** The one table of {@link CUSTOMERS}, from a source `erp`. */
+export const CUSTOMER_ENTITY = `entities:
   customer:
     source: erp
     table: customers
@@ -10,7 +8,12 @@ entities:
     owner: sales
     freshness: 15m
     partitions: 3
-    fields: { id: int64, name: { type: string, personal: true }, credit: 'decimal(12,2)', note: string }
+    fields: { id: int64, name: { type: string, personal: true }, credit: 'decimal(12,2)', note: string }`
+
+/** A pipeline of one table. What a test of bad input makes wrong is replaced in this text. */
+export const declareCustomers = (prefix: string) => `
+${onLocalErp(prefix)}
+${CUSTOMER_ENTITY}
 subscribers:
   warehouse:
     type: warehouse

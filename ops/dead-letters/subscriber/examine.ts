@@ -9,7 +9,7 @@ import { entityTopic } from '../../../schemas/topics.ts'
 import { versionFromBytes } from '../../../schemas/version.ts'
 import type { DeclaredEntity } from '../../declaration/declaration.ts'
 import { loadTransforms } from '../../declaration/subscribers/custom-transforms.ts'
-import { openDestination, openLedger } from '../../process/delivery.ts'
+import { openDestination, peekLedger } from '../../process/delivery.ts'
 import type { Environment } from '../../process/environment.ts'
 import type { Subscriber } from '../holder.ts'
 import { type AtSubscriber, compare } from './difference.ts'
@@ -54,7 +54,7 @@ export async function examine(
     entity: change.entity,
     partition: partition ?? partitionOf(change.key, (mapping.entity as DeclaredEntity).partitions),
   }
-  const stored = await ask(() => peek(environment, scope, change.key))
+  const stored = await ask(() => peekLedger(environment, scope, change.key))
   const has = await ask(() => readObject(subscriber, change.entity, change.key, signal))
   const fingerprinter = createFingerprinter(environment.declaration.ledger.fingerprintKey, mapping.fields)
   const entry = stored === undefined ? undefined : (stored?.entry ?? null)
@@ -78,20 +78,6 @@ async function decodeRecord({ declaration, registry }: Environment, { head, reco
 }
 
 type Stored = { readonly version: string; readonly entry: LedgerEntry } | null
-
-async function peek(
-  environment: Environment,
-  scope: { readonly subscriber: string; readonly entity: string; readonly partition: number },
-  key: string,
-): Promise<Stored> {
-  const ledger = openLedger(environment, { lateRequestMs: 0, comparesVersions: true })
-  try {
-    await ledger.connect()
-    return await ledger.peek(scope, key)
-  } finally {
-    ledger.close()
-  }
-}
 
 function viewOf(stored: Stored): LedgerView {
   if (stored === null) return { state: 'none', version: null, uncertain: false }

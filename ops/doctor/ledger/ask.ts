@@ -1,5 +1,5 @@
 import type { ClockReading } from '../../../connectors/postgres/checkup/checkup.ts'
-import { openLedger } from '../../process/delivery.ts'
+import { openLedgerToLook } from '../../process/delivery.ts'
 import type { Environment } from '../../process/environment.ts'
 import { ask } from '../answer.ts'
 import { areaOf, CHECK_NAMES } from '../checks.ts'
@@ -14,7 +14,7 @@ export interface LedgerLook {
 
 /** Asks Redis about itself. Changes nothing. */
 export async function lookAtLedger(environment: Environment): Promise<LedgerLook> {
-  const ledger = openLedger(environment, { lateRequestMs: 0, comparesVersions: true })
+  const ledger = openLedgerToLook(environment)
   try {
     const answer = await ask(
       'ledger-unreachable',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { postgresUser } from '../../../ops/stack/servers/postgres-user.ts'
 import { blocksOf, readPages } from '../../docs/pages.ts'
-import { CUSTOMERS } from '../../flow/customers.ts'
+import { CUSTOMER_ENTITY, CUSTOMERS } from '../../flow/customers.ts'
 import { createFlow, type Flow, required } from '../../support/flow.ts'
 import { openRegistryDoor } from '../../support/proxies/registry-door.ts'
 import { openTlsFront } from '../../support/proxies/tls-front.ts'
@@ -46,15 +46,7 @@ redis: { url: "\${REDIS}", username: "\${REDIS_USER}", password: "\${REDIS_PASSW
 ledger: { fingerprintKey: "\${TRIBUTARY_FINGERPRINT_KEY}" }
 sources:
   erp: { type: postgres, url: "\${ERP_URL}?sslmode=verify-full&sslrootcert=\${CA}" }
-entities:
-  customer:
-    source: erp
-    table: customers
-    key: id
-    owner: sales
-    freshness: 15m
-    partitions: 3
-    fields: { id: int64, name: { type: string, personal: true }, credit: 'decimal(12,2)', note: string }
+${CUSTOMER_ENTITY}
 subscribers:
   warehouse:
     type: warehouse
